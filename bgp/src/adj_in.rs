@@ -1,0 +1,1 @@
+//! Adj-RIB-In: counts and limits

@@ -1,0 +1,1 @@
+//! Adj-RIB-Out: desired set, diff, UPDATEs

@@ -1,0 +1,1 @@
+//! Connection collision (RFC 4271 6.8)

@@ -1,0 +1,1 @@
+//! The finite state machine of RFC 4271 8

@@ -1,0 +1,1 @@
+//! The `metallb.io` kinds as Rust types.

@@ -1,0 +1,1 @@
+//! Where assignments are kept: the state file of standalone mode.

@@ -1,0 +1,1 @@
+//! Kubernetes objects to plan::World: validation, errors that say what would be right.

@@ -1,0 +1,1 @@
+//! Test lab: network namespaces, real routers, real API servers.

@@ -1,0 +1,1 @@
+//! Which address each Service gets: a function of the [`World`](crate::World), with no memory.

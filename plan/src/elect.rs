@@ -1,0 +1,1 @@
+//! One owner among candidate nodes, for pools in L2 mode.
