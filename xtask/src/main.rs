@@ -1,2 +1,88 @@
-//! Development tasks: `cargo xtask help`.
-fn main() {}
+//! Development tasks, one verb each: `cargo xtask help`.
+
+mod checks;
+mod docs;
+mod layers;
+mod packages;
+mod run;
+mod tidy;
+
+use std::process::ExitCode;
+
+use run::Outcome;
+
+/// What a verb does, and its line in the help text.
+struct Verb {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "test",
+        help: "install what the lab needs, build once, run every test; arguments go to `cargo test`",
+        run: checks::test,
+    },
+    Verb {
+        name: "ci",
+        help: "fmt, clippy, layers, tidy, doc, docs, test: what must be green before a merge",
+        run: |_| checks::ci(),
+    },
+    Verb {
+        name: "layers",
+        help: "check the direction of dependencies between crates, and what pure crates may use",
+        run: |_| layers::check(),
+    },
+    Verb {
+        name: "tidy",
+        help: "check file lengths, orphan modules, where unsafe code lives, and words that do not belong here",
+        run: |_| tidy::check(),
+    },
+    Verb {
+        name: "docs",
+        help: "run the commands of the documents that are marked to be run",
+        run: |_| docs::check(),
+    },
+    Verb {
+        name: "bench",
+        help: "run the benchmarks (criterion), optionally one: codec, adj_out, plan",
+        run: checks::bench,
+    },
+    Verb {
+        name: "fuzz",
+        help: "fuzz TARGET [SECONDS]: grow a corpus with cargo-fuzz on the nightly toolchain",
+        run: checks::fuzz,
+    },
+    Verb {
+        name: "setup",
+        help: "only install what the lab needs",
+        run: |_| packages::install(),
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((verb, rest)) = arguments.split_first() else {
+        help();
+        return ExitCode::from(2);
+    };
+    let Some(verb) = VERBS.iter().find(|known| known.name == verb) else {
+        help();
+        return ExitCode::from(if verb == "help" { 0 } else { 2 });
+    };
+    match (verb.run)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {}: {error}", verb.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() {
+    println!("cargo xtask VERB");
+    for verb in VERBS {
+        println!("  {:8} {}", verb.name, verb.help);
+    }
+}

@@ -1,0 +1,68 @@
+//! The verbs that run cargo: `test`, `ci`, `bench`, `fuzz`.
+
+use crate::run::{Outcome, command, step};
+use crate::{docs, layers, packages, tidy};
+
+/// `cargo xtask test`: installs what the lab needs, then runs every test of the workspace.
+pub fn test(arguments: &[String]) -> Outcome {
+    packages::install()?;
+    let mut build = command("cargo", &["build", "--package", "daemon"]);
+    build.env("CARGO_TERM_PROGRESS_WHEN", "never");
+    step("build", build)?;
+    let mut tests = command("cargo", &["test", "--workspace", "--no-fail-fast"]);
+    tests.args(arguments);
+    step("test", tests)
+}
+
+/// `cargo xtask ci`: everything that must hold before a merge; stops at the first that does not.
+pub fn ci() -> Outcome {
+    step("fmt", command("cargo", &["fmt", "--all", "--check"]))?;
+    layers::check()?;
+    tidy::check()?;
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    step("clippy", command("cargo", &clippy))?;
+    let mut doc = command(
+        "cargo",
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ],
+    );
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    step("doc", doc)?;
+    test(&[])?;
+    docs::check()
+}
+
+/// `cargo xtask bench [NAME]`.
+pub fn bench(arguments: &[String]) -> Outcome {
+    let mut bench = command("cargo", &["bench", "--package", "bench"]);
+    if let Some(name) = arguments.first() {
+        bench.args(["--bench", name]);
+    }
+    bench.args(arguments.iter().skip(1));
+    step("bench", bench)
+}
+
+/// `cargo xtask fuzz TARGET [SECONDS]`: bounded, 60 seconds unless told.
+pub fn fuzz(arguments: &[String]) -> Outcome {
+    let Some(target) = arguments.first() else {
+        return Err("which target? decode, open, update, peer or manifests".to_owned());
+    };
+    let seconds = arguments.get(1).map_or("60", String::as_str);
+    let mut fuzz = command(
+        "cargo",
+        &["+nightly", "fuzz", "run", "--features", "libfuzzer", target],
+    );
+    fuzz.args(["--", &format!("-max_total_time={seconds}")]);
+    step("fuzz", fuzz)
+}
