@@ -1,0 +1,149 @@
+//! `herald run` in a namespace.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::command::output;
+use crate::lab::Lab;
+use crate::netns::Netns;
+use crate::process::{Process, await_file};
+use crate::setup::profile_folder;
+
+/// A running `herald run`, on one node.
+#[derive(Debug)]
+pub struct Herald {
+    node: String,
+    folder: PathBuf,
+    log: PathBuf,
+    daemon: Option<Process>,
+}
+
+impl Herald {
+    /// Starts it for a node, with these objects in its directory, a file each.
+    pub fn start(lab: &Lab, netns: &Netns, node: &str, objects: &[Value]) -> Herald {
+        let mut herald = Herald::prepare(lab, node, objects);
+        herald.launch(netns);
+        herald
+    }
+
+    /// As [`Herald::start`], not yet running.
+    pub fn prepare(lab: &Lab, node: &str, objects: &[Value]) -> Herald {
+        let herald = Herald {
+            node: node.to_owned(),
+            folder: lab.folder(node),
+            log: lab.log(&format!("herald-{node}")),
+            daemon: None,
+        };
+        let config = herald.config();
+        std::fs::create_dir_all(&config).unwrap_or_else(|error| panic!("{error}"));
+        for object in objects {
+            herald.write(object);
+        }
+        herald
+    }
+
+    /// Runs the prepared, or the stopped, daemon.
+    pub fn launch(&mut self, netns: &Netns) {
+        let socket = self.socket();
+        // There is none at the first start.
+        let _ = std::fs::remove_file(&socket);
+        let mut command = Command::new(binary());
+        command.arg("run").arg("--config").arg(self.config());
+        command.arg("--state").arg(self.folder.join("state.json"));
+        command.arg("--socket").arg(&socket);
+        command.args(["--metrics", "off", "--node", &self.node]);
+        let mut daemon = Process::spawn(netns, &self.log, command);
+        await_file(&socket, &mut daemon);
+        self.daemon = Some(daemon);
+    }
+
+    /// The watched directory.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join("herald.sock")
+    }
+
+    /// Writes an object to its file, `KIND-NAME.yaml`, at once as a whole: JSON is YAML.
+    pub fn write(&self, object: &Value) {
+        self.write_text(&file_name(object), &format!("{object:#}\n"));
+    }
+
+    /// Writes a file of the watched directory, at once as a whole.
+    pub fn write_text(&self, name: &str, text: &str) {
+        let half = self.folder.join("half-written");
+        let whole = self.config().join(name);
+        std::fs::write(&half, text)
+            .and_then(|()| std::fs::rename(&half, &whole))
+            .unwrap_or_else(|error| panic!("{}: {error}", whole.display()));
+    }
+
+    /// Deletes an object's file.
+    pub fn remove(&self, object: &Value) {
+        let path = self.config().join(file_name(object));
+        std::fs::remove_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// `herald status SUBJECT -o json`.
+    pub fn status(&self, subject: &str) -> Result<Value, String> {
+        let socket = self.socket();
+        let socket = socket.to_string_lossy();
+        let program = binary();
+        let arguments = ["status", subject, "-o", "json", "--socket", &socket];
+        let text = output(&program.to_string_lossy(), &arguments)?;
+        serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub fn terminate(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.terminate();
+        }
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Whether it runs, neither stopped nor crashed.
+    pub fn is_running(&mut self) -> bool {
+        self.daemon.as_mut().is_some_and(Process::is_running)
+    }
+
+    /// The running process.
+    pub fn process(&self) -> &Process {
+        let daemon = self.daemon.as_ref();
+        daemon.unwrap_or_else(|| panic!("herald is stopped"))
+    }
+
+    /// Its log.
+    pub fn log(&self) -> String {
+        crate::process::read_log(&self.log)
+    }
+}
+
+/// The binary under test: `HERALD_BIN`, or the one that cargo built beside the tests.
+pub fn binary() -> PathBuf {
+    let built = || profile_folder().join("herald");
+    let path = std::env::var_os("HERALD_BIN").map_or_else(built, PathBuf::from);
+    assert!(
+        Path::exists(&path),
+        "{} is not there: run `cargo build --package daemon` first",
+        path.display()
+    );
+    path
+}
+
+fn file_name(object: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or("unnamed").to_lowercase();
+    format!(
+        "{}-{}.yaml",
+        word(&object["kind"]),
+        word(&object["metadata"]["name"])
+    )
+}

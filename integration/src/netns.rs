@@ -1,0 +1,190 @@
+//! A network namespace: a machine of the lab.
+
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::command::{output, run};
+
+/// Where `ip netns` keeps its handles.
+const HANDLES: &str = "/run/netns";
+/// All names of the lab begin so: `herald-lab-PID-NUMBER-ROLE`.
+const PREFIX: &str = "herald-lab-";
+
+/// A network namespace, deleted when dropped.
+#[derive(Debug)]
+pub struct Netns {
+    name: String,
+    handle: File,
+}
+
+impl Netns {
+    /// Makes one, with its loopback up and IPv6 addresses usable at once (no duplicate address
+    /// detection).
+    pub(crate) fn new(number: usize, role: &str) -> Netns {
+        let name = format!("{PREFIX}{}-{number}-{role}", std::process::id());
+        run("ip", &["netns", "add", &name]);
+        let handle = File::open(Path::new(HANDLES).join(&name))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let netns = Netns { name, handle };
+        for scope in ["all", "default"] {
+            netns.sysctl(&format!("ipv6/conf/{scope}/accept_dad"), "0");
+            netns.sysctl(&format!("ipv6/conf/{scope}/accept_ra"), "0");
+            netns.sysctl(&format!("ipv4/conf/{scope}/rp_filter"), "0");
+        }
+        netns.ip("link set lo up");
+        netns
+    }
+
+    /// Its name, as `ip -n` takes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its handle in the file system.
+    pub fn path(&self) -> PathBuf {
+        Path::new(HANDLES).join(&self.name)
+    }
+
+    /// `ip ARGUMENTS` in it; arguments are split at blanks.
+    pub fn ip(&self, arguments: &str) -> String {
+        let mut words = vec!["-n", &self.name];
+        words.extend(arguments.split_whitespace());
+        run("ip", &words)
+    }
+
+    /// Runs `work` on a thread of its own inside the namespace. Sockets and processes made there
+    /// stay there.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let inside = || {
+            move_into_link_name_space(self.handle.as_fd(), Some(LinkNameSpaceType::Network))
+                .unwrap_or_else(|error| panic!("cannot enter {}: {error}", self.name));
+            work()
+        };
+        std::thread::scope(|scope| match scope.spawn(inside).join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    }
+
+    /// Writes a sysctl below `/proc/sys/net`, given with slashes.
+    pub fn sysctl(&self, key: &str, value: &str) {
+        let path = Path::new("/proc/sys/net").join(key);
+        let written = self.enter(|| std::fs::write(&path, value));
+        written.unwrap_or_else(|error| panic!("{}: {}: {error}", self.name, path.display()));
+    }
+
+    /// Forwards packets between its links.
+    pub fn forward(&self) {
+        self.sysctl("ipv4/conf/all/forwarding", "1");
+        self.sysctl("ipv6/conf/all/forwarding", "1");
+    }
+
+    /// Joins two namespaces by a veth pair; each end is up and has its name and addresses.
+    pub fn join(
+        &self,
+        link: &str,
+        addresses: &[&str],
+        other: &Netns,
+        other_link: &str,
+        other_addresses: &[&str],
+    ) {
+        self.ip(&format!(
+            "link add {link} type veth peer name {other_link} netns {}",
+            other.name
+        ));
+        self.bring_up(link, addresses);
+        other.bring_up(other_link, other_addresses);
+    }
+
+    /// Makes a bridge with addresses.
+    pub fn bridge(&self, link: &str, addresses: &[&str]) {
+        self.ip(&format!("link add {link} type bridge"));
+        self.bring_up(link, addresses);
+    }
+
+    /// Sets a link up and gives it addresses, `ADDRESS/LENGTH`.
+    pub fn bring_up(&self, link: &str, addresses: &[&str]) {
+        self.ip(&format!("link set {link} up"));
+        for address in addresses {
+            self.add_address(link, address);
+        }
+    }
+
+    /// Adds an address, `ADDRESS/LENGTH`, to a link.
+    pub fn add_address(&self, link: &str, address: &str) {
+        let parsed: IpNet = address
+            .parse()
+            .unwrap_or_else(|error| panic!("{address}: {error}"));
+        let nodad = match parsed.addr() {
+            IpAddr::V4(_) => "",
+            IpAddr::V6(_) => "nodad",
+        };
+        self.ip(&format!("address add {address} dev {link} {nodad}"));
+    }
+
+    /// A counter of `/proc/net/snmp` there, such as `("Tcp", "ActiveOpens")`.
+    pub fn snmp(&self, protocol: &str, counter: &str) -> u64 {
+        let text = self
+            .enter(|| std::fs::read_to_string("/proc/thread-self/net/snmp"))
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let start = format!("{protocol}: ");
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(&start));
+        let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+        names
+            .split(' ')
+            .zip(values.split(' '))
+            .find(|(name, _)| *name == counter)
+            .and_then(|(_, value)| value.parse().ok())
+            .unwrap_or_else(|| panic!("no counter {protocol} {counter}"))
+    }
+}
+
+impl Drop for Netns {
+    fn drop(&mut self) {
+        delete(&self.name);
+    }
+}
+
+/// Deletes namespaces, and ends processes in them, that a dead run of the lab left behind.
+pub(crate) fn sweep() {
+    let Ok(handles) = std::fs::read_dir(HANDLES) else {
+        return;
+    };
+    for handle in handles.flatten() {
+        let name = handle.file_name().to_string_lossy().into_owned();
+        if owner(&name).is_some_and(|pid| !is_alive(pid)) {
+            delete(&name);
+        }
+    }
+}
+
+/// The process whose namespace that is.
+fn owner(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
+}
+
+/// Whether there is a process of that number.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Deletes a namespace with all that still runs in it: nothing else can be in a namespace of the
+/// lab. Says so where it cannot: a test has its verdict by then.
+fn delete(name: &str) {
+    let pids = output("ip", &["netns", "pids", name]).unwrap_or_default();
+    let pids: Vec<&str> = pids.split_whitespace().collect();
+    if !pids.is_empty() {
+        let mut arguments = vec!["-KILL"];
+        arguments.extend(pids);
+        // A process that ended in between is no matter.
+        let _ = output("kill", &arguments);
+    }
+    if let Err(error) = output("ip", &["netns", "delete", name]) {
+        eprintln!("{error}");
+    }
+}

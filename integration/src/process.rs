@@ -1,0 +1,128 @@
+//! A program running in a namespace.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::netns::Netns;
+use crate::wait;
+
+/// A program that runs until it is dropped; then it is killed.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program in a namespace; both its outputs are added to the file `log`.
+    pub fn spawn(netns: &Netns, log: &Path, mut command: Command) -> Process {
+        command
+            .stdin(Stdio::null())
+            .stdout(log_file(log))
+            .stderr(log_file(log));
+        let child = netns.enter(|| command.spawn());
+        let child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        Process {
+            child,
+            log: log.to_path_buf(),
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed until now.
+    pub fn log(&self) -> String {
+        read_log(&self.log)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGSTOP: its sockets stay open, and nobody answers on them.
+    pub fn pause(&self) {
+        signal(self.pid(), Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        signal(self.pid(), Signal::CONT);
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        signal(self.pid(), Signal::HUP);
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end within [`wait::SOON`].
+    pub fn terminate(&mut self) {
+        signal(self.pid(), Signal::TERM);
+        let log = self.log.clone();
+        wait::eventually("the process ends after SIGTERM", wait::SOON, || match self
+            .child
+            .try_wait()
+        {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(format!("it runs; its log: {}", read_log(&log))),
+            Err(error) => Err(error.to_string()),
+        });
+    }
+
+    /// SIGKILL: no last word.
+    pub fn kill(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Sends a signal to a process that the lab started.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let Some(process) = process
+        && let Err(error) = kill_process(process, signal)
+    {
+        panic!("cannot signal process {pid}: {error}");
+    }
+}
+
+/// Waits until a file appears, such as a daemon's socket.
+pub(crate) fn await_file(path: &Path, process: &mut Process) {
+    let limit = Duration::from_secs(30);
+    wait::eventually(&format!("{} is there", path.display()), limit, || {
+        match (path.exists(), process.is_running()) {
+            (true, _) => Ok(()),
+            (false, true) => Err(format!("log: {}", process.log())),
+            (false, false) => panic!("it ended: {}", process.log()),
+        }
+    });
+}
+
+/// A log as text; empty where there is none yet.
+pub(crate) fn read_log(log: &Path) -> String {
+    let octets = std::fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+fn log_file(log: &Path) -> File {
+    let file = OpenOptions::new().create(true).append(true).open(log);
+    file.unwrap_or_else(|error| panic!("{}: {error}", log.display()))
+}

@@ -1,0 +1,108 @@
+//! What the lab builds once per checkout and keeps under `target/lab`: GoBGP and its image.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::container::Engine;
+use crate::lab::say;
+
+/// GoBGP, built, and how it is run here.
+#[derive(Debug)]
+pub struct Gobgp {
+    /// Its client, for the lab to ask with.
+    pub client: PathBuf,
+    /// The daemon, for where no container engine runs.
+    pub daemon: PathBuf,
+    /// What runs it.
+    pub engine: Engine,
+}
+
+const PACKAGES: [&str; 2] = [
+    "github.com/osrg/gobgp/v4/cmd/gobgp",
+    "github.com/osrg/gobgp/v4/cmd/gobgpd",
+];
+
+/// `target/lab`, beside the profile's folder that the test runs from.
+pub fn folder() -> PathBuf {
+    target().join("lab")
+}
+
+/// The profile's folder of this build, such as `target/debug`.
+pub fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_else(|error| panic!("own path: {error}"));
+    let deps = test.ancestors().find(|path| path.ends_with("deps"));
+    let profile = deps.and_then(Path::parent);
+    profile
+        .unwrap_or_else(|| panic!("{} is not below a target folder", test.display()))
+        .to_path_buf()
+}
+
+fn target() -> PathBuf {
+    let profile = profile_folder();
+    profile.parent().unwrap_or(&profile).to_path_buf()
+}
+
+/// Runs `work` while no other process of this checkout runs any.
+pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
+    let path = folder().join("lock");
+    let made = std::fs::create_dir_all(folder());
+    let lock = made.and_then(|()| File::create(&path));
+    let lock = lock.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    lock.lock()
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    work()
+}
+
+/// GoBGP, built at the first call of the checkout; why not, where it cannot be.
+pub fn gobgp() -> Result<&'static Gobgp, String> {
+    static GOBGP: OnceLock<Result<Gobgp, String>> = OnceLock::new();
+    let result = GOBGP.get_or_init(|| alone(build_gobgp));
+    result.as_ref().map_err(Clone::clone)
+}
+
+fn build_gobgp() -> Result<Gobgp, String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("gobgp");
+    let built = folder().join("gobgp");
+    let stamp = built.join("stamp");
+    let wanted = ["go.mod", "go.sum", "Containerfile"]
+        .map(|name| std::fs::read_to_string(source.join(name)).unwrap_or_default())
+        .concat();
+    let up_to_date = std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted);
+    if !up_to_date {
+        say(&format!("lab: building GoBGP into {}", built.display()));
+        compile(&source, &built)?;
+        let copied = std::fs::copy(source.join("Containerfile"), built.join("Containerfile"));
+        copied.map_err(|error| format!("Containerfile: {error}"))?;
+    }
+    let engine = Engine::find(&folder(), &built, !up_to_date);
+    say(&format!("LAB_ENGINE {engine}"));
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(Gobgp {
+        client: built.join("gobgp"),
+        daemon: built.join("gobgpd"),
+        engine,
+    })
+}
+
+/// Static binaries, so that they run in an image with nothing else.
+fn compile(source: &Path, built: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(built).map_err(|error| format!("{}: {error}", built.display()))?;
+    let mut go = Command::new("go");
+    go.current_dir(source)
+        .env("CGO_ENABLED", "0")
+        .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
+        .arg(built.join(""))
+        .args(PACKAGES);
+    let result = go
+        .output()
+        .map_err(|error| format!("GoBGP needs Go to be built: {error}"))?;
+    match result.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "cannot build GoBGP: {}",
+            String::from_utf8_lossy(&result.stderr).trim()
+        )),
+    }
+}

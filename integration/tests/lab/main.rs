@@ -1,0 +1,3 @@
+//! Herald, and the lab itself, among real routers.
+
+mod routers;
