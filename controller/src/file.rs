@@ -1,1 +1,58 @@
 //! A directory of manifests, watched, as a source of the World.
+//!
+//! Read are `*.yaml`, `*.yml` and `*.json`, also in subdirectories and through symbolic links (as
+//! in a mounted ConfigMap); names that begin with a dot are not. Each change ends in a new
+//! [`Snapshot`], whole. What cannot be read, or no longer, keeps its last valid version; what is
+//! deleted is gone.
+
+mod directory;
+mod scan;
+mod watcher;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use plan::World;
+
+use crate::problem::Problem;
+use crate::record::Assignments;
+use crate::translate::Options;
+use directory::Directory;
+
+pub use scan::{MAX_FILE, MAX_FILES};
+pub use watcher::Source;
+
+/// Problems in a snapshot, at most; how many more there are is then the last one.
+pub const MAX_PROBLEMS: usize = 1_000;
+
+/// What a directory says at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The World that its valid objects make.
+    pub world: World,
+    /// All that is wrong, by file and line.
+    pub problems: Vec<Problem>,
+}
+
+/// What the directory says now.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn read(directory: &Path, options: &Options) -> Result<Snapshot, Box<Problem>> {
+    let mut state = Directory::new(directory, options.clone());
+    state.refresh(false)?;
+    Ok(state.snapshot(&Assignments::new()))
+}
+
+/// What files with these names and texts would say.
+pub fn from_texts(
+    files: &[(&str, &str)],
+    options: &Options,
+    assignments: &Assignments,
+) -> Snapshot {
+    let mut state = Directory::new(Path::new(""), options.clone());
+    for (name, text) in files {
+        state.take(Arc::from(*name), Ok((*text).to_owned()));
+    }
+    state.snapshot(assignments)
+}

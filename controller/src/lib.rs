@@ -1,6 +1,19 @@
-//! The edge between Kubernetes objects and [`plan::World`]: kinds, translation, sources, records.
+//! The edge between Kubernetes objects and [`plan::World`].
+//!
+//! One path whatever the source: a manifest or an API object becomes a typed object, [`translate`]
+//! turns it into a draft with what is wrong with it, and [`assemble`] puts the drafts together
+//! into a World. [`file`] watches a directory of manifests; [`record`] keeps what was assigned.
 
+pub mod assemble;
+pub mod check;
 pub mod crd;
 pub mod file;
+pub mod manifest;
+pub mod object;
+pub mod problem;
 pub mod record;
 pub mod translate;
+
+pub use check::check;
+pub use problem::{Problem, Severity};
+pub use translate::Options;

@@ -1,0 +1,192 @@
+//! Services, with the families and the addresses that nobody but us fills in.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use plan::world::{ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, ObjectName, Pool, Service};
+
+use super::advertisements::missing_hint;
+use super::{Store, families};
+use crate::object::{Draft, Kind, ObjectKey, ServiceDraft};
+use crate::problem::{Finding, Problem};
+use crate::record::{Assignment, Assignments};
+use crate::translate::address::family;
+use crate::translate::annotation::{ADDRESS_POOL, LOAD_BALANCER_IPS, PREFIX};
+
+type Pools = BTreeMap<Arc<str>, Arc<Pool>>;
+
+/// Services that want an address or hold one of ours.
+pub fn services(
+    store: &mut Store,
+    pools: &Pools,
+    assignments: &Assignments,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<ObjectName, Arc<Service>> {
+    let offered = families(pools.values().map(Arc::as_ref));
+    let mut services = BTreeMap::new();
+    for (key, entry) in store.of_kind_mut(Kind::Service) {
+        let Some(Draft::Service(draft)) = &mut entry.draft else {
+            continue;
+        };
+        assign(draft, assignments);
+        if draft.families_unknown {
+            let families = default_families(&draft.service, pools, &offered);
+            if draft.service.ip_families != families {
+                Arc::make_mut(&mut draft.service).ip_families = families;
+            }
+        }
+        let service = &draft.service;
+        if !service.wants_address && service.assigned.is_empty() {
+            continue;
+        }
+        for finding in request_findings(service, pools) {
+            problems.push(Problem::of_object(
+                key,
+                &entry.namespace,
+                &entry.origin,
+                finding,
+            ));
+        }
+        services.insert(service.name.clone(), Arc::clone(service));
+    }
+    for (name, assignment) in assignments {
+        if !services.contains_key(name) && is_unreadable(store, name) {
+            services.insert(name.clone(), Arc::new(unreadable(name, assignment)));
+        }
+    }
+    services
+}
+
+/// Whether the Service may well exist, and only its manifest cannot be read.
+fn is_unreadable(store: &Store, name: &ObjectName) -> bool {
+    let key = ObjectKey {
+        kind: Kind::Service,
+        namespace: Arc::clone(&name.namespace),
+        name: Arc::clone(&name.name),
+    };
+    store
+        .entries
+        .get(&key)
+        .map_or(store.incomplete, |entry| entry.draft.is_none())
+}
+
+/// A Service of which only the assignment is known: it keeps that, so that nobody else gets it, and
+/// asks for nothing.
+fn unreadable(name: &ObjectName, assignment: &Assignment) -> Service {
+    Service {
+        name: name.clone(),
+        labels: plan::labels::Labels::new(),
+        wants_address: true,
+        cluster_ips: Vec::new(),
+        ip_families: assignment
+            .addresses
+            .iter()
+            .map(|address| family(*address))
+            .collect(),
+        ip_family_policy: IpFamilyPolicy::PreferDualStack,
+        external_traffic_policy: ExternalTrafficPolicy::Cluster,
+        ports: Vec::new(),
+        selector: plan::labels::Labels::new(),
+        requested_addresses: Vec::new(),
+        requested_pool: None,
+        sharing_key: None,
+        request_error: Some("its manifest cannot be read".into()),
+        assigned: assignment.addresses.clone(),
+        assigned_pool: assignment.pool.clone(),
+    }
+}
+
+/// Fills in what is assigned: what the record says; else what the manifest's status says, if the
+/// Service wants an address or its annotation says that the address is ours.
+fn assign(draft: &mut ServiceDraft, assignments: &Assignments) {
+    let recorded = assignments.get(&draft.service.name);
+    let (addresses, pool): (&[IpAddr], Option<&Arc<str>>) = match (recorded, &draft.status) {
+        (Some(assignment), _) => (&assignment.addresses, assignment.pool.as_ref()),
+        (None, Some(status)) if draft.service.wants_address || status.pool.is_some() => {
+            (&status.addresses, status.pool.as_ref())
+        }
+        (None, Some(_) | None) => (&[], None),
+    };
+    if draft.service.assigned != addresses || draft.service.assigned_pool.as_ref() != pool {
+        let (addresses, pool) = (addresses.to_vec(), pool.cloned());
+        let service = Arc::make_mut(&mut draft.service);
+        service.assigned = addresses;
+        service.assigned_pool = pool;
+    }
+}
+
+/// The families of a Service for which the API server has not chosen any, as in a directory.
+///
+/// In a cluster they follow the cluster's own addresses. Here they follow what there is to give:
+/// the families asked for by address; else those of the pool asked for; else those of all pools.
+/// Of these, IPv4 before IPv6, `SingleStack` takes the first and the other policies take both;
+/// `RequireDualStack` wants both whatever there is.
+fn default_families(service: &Service, pools: &Pools, offered: &[IpFamily]) -> Vec<IpFamily> {
+    let requested: Vec<IpFamily> = service
+        .requested_addresses
+        .iter()
+        .map(|address| family(*address))
+        .collect();
+    let pool = service
+        .requested_pool
+        .as_ref()
+        .and_then(|name| pools.get(name));
+    let candidates = match (requested.is_empty(), pool) {
+        (false, _) => requested,
+        (true, Some(pool)) => families(std::iter::once(pool.as_ref())),
+        (true, None) => offered.to_vec(),
+    };
+    match service.ip_family_policy {
+        IpFamilyPolicy::SingleStack => candidates.into_iter().take(1).collect(),
+        IpFamilyPolicy::PreferDualStack => candidates,
+        IpFamilyPolicy::RequireDualStack => vec![IpFamily::IPv4, IpFamily::IPv6],
+    }
+}
+
+/// What is wrong with what the Service asks for.
+fn request_findings(service: &Service, pools: &Pools) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let pool = match &service.requested_pool {
+        Some(name) if !pools.contains_key(name) => {
+            let known: Vec<&str> = pools.keys().map(AsRef::as_ref).collect();
+            findings.push(Finding::error(
+                format!("metadata.annotations[\"{PREFIX}{ADDRESS_POOL}\"]"),
+                format!("there is no valid IPAddressPool `{name}`"),
+                missing_hint(name, &known, "IPAddressPool"),
+            ));
+            return findings;
+        }
+        Some(name) => pools.get(name),
+        None => None,
+    };
+    for address in &service.requested_addresses {
+        let holds = |pool: &Arc<Pool>| {
+            pool.ranges.iter().any(|range| {
+                range.first.is_ipv4() == address.is_ipv4()
+                    && (range.first..=range.last).contains(address)
+            })
+        };
+        let holder = pools.values().find(|pool| holds(pool));
+        let (message, hint) = match (holder, pool) {
+            (None, _) => (
+                format!("{address} is in no valid IPAddressPool"),
+                "ask for an address of a pool, or add it to one".to_owned(),
+            ),
+            (Some(holder), Some(asked)) if holder.name != asked.name => (
+                format!(
+                    "{address} is in IPAddressPool {}, not in {}",
+                    holder.name, asked.name
+                ),
+                format!(
+                    "remove the annotation {PREFIX}{ADDRESS_POOL}, or name {}",
+                    holder.name
+                ),
+            ),
+            (Some(_), _) => continue,
+        };
+        let field = format!("metadata.annotations[\"{PREFIX}{LOAD_BALANCER_IPS}\"]");
+        findings.push(Finding::error(field, message, hint));
+    }
+    findings
+}
