@@ -1,0 +1,50 @@
+//! AS4_PATH, type 17 (RFC 6793 §3, §6).
+
+use bytes::BytesMut;
+
+use super::{AsPath, Attribute, Malformed};
+use crate::codec::Rules;
+
+/// The four-octet numbers of a path that crossed a two-octet session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct As4Path<'a>(pub AsPath<'a>);
+
+impl<'a> Attribute<'a> for As4Path<'a> {
+    type Owned = As4Path<'static>;
+
+    fn parse(value: &'a [u8], rules: &Rules) -> Result<As4Path<'a>, Malformed> {
+        if rules.four_octet_as {
+            let reason = "AS4_PATH from a peer with four-octet AS numbers (RFC 6793 §4.1)";
+            return Err(Malformed::optional(reason));
+        }
+        if value.len() < 6 {
+            let reason = "AS4_PATH of fewer than 6 octets (RFC 6793 §6)";
+            return Err(Malformed::optional(reason));
+        }
+        // RFC 6793 §6: segments of a confederation are dropped, the rest is used. A path without
+        // them is the normal case and stays where it is.
+        let path = AsPath::parse_four(value, true)?;
+        let confederation = path.segments().any(|s| s.kind().is_confederation());
+        Ok(As4Path(match confederation {
+            true => path.without_confederation(),
+            false => path,
+        }))
+    }
+
+    fn value_length(&self, _rules: &Rules) -> usize {
+        self.0.length_four()
+    }
+
+    fn write(&self, _rules: &Rules, out: &mut BytesMut) {
+        self.0.write_four(out);
+    }
+
+    /// RFC 6793 §4.1: never to a peer that speaks four octets itself.
+    fn is_sent(&self, rules: &Rules) -> bool {
+        !rules.four_octet_as
+    }
+
+    fn into_owned(self) -> As4Path<'static> {
+        As4Path(self.0.into_owned())
+    }
+}
