@@ -1,81 +1,26 @@
-//! A neighbour: its configuration, at most two connections, retry, and the API the daemon drives.
+//! What goes into a [`super::Peer`] besides octets and time, and what comes out.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Asn, BgpIdentifier, Family, HoldTime, Negotiated, Notification};
+use super::LocalAddresses;
+use crate::{Family, Negotiated, Notification};
 
-/// Which AS the peer must be in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PeerAs {
-    /// This one.
-    Exactly(Asn),
-    /// Our own ("internal").
-    Internal,
-    /// Any but our own ("external").
-    External,
-}
-
-/// Everything a session needs to know of a neighbour. Sockets and addresses are the daemon's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerConfig {
-    /// Our AS on this session.
-    pub local_as: Asn,
-    /// The AS the peer must announce.
-    pub peer_as: PeerAs,
-    /// Our BGP Identifier.
-    pub identifier: BgpIdentifier,
-    /// Proposed hold time.
-    pub hold_time: HoldTime,
-    /// Time between KEEPALIVEs; `None` is a third of the negotiated hold time.
-    pub keepalive_time: Option<Duration>,
-    /// ConnectRetryTime (RFC 4271 §8): base of the jittered, growing retry.
-    pub connect_retry_time: Duration,
-    /// Only listen: never open a connection (PassiveTcpEstablishment).
-    pub passive: bool,
-    /// Families to announce; never empty.
-    pub families: BTreeSet<Family>,
-    /// Send hold time (RFC 9687); `None` is max(8 min, 2 × hold time).
-    pub send_hold_time: Option<Duration>,
-    /// Ask peers to keep routes over our restart (RFC 4724): Restart Time in seconds, 12 bits.
-    pub graceful_restart_time: Option<u16>,
-    /// Long-Lived Stale Time in seconds, 24 bits (RFC 9494); needs `graceful_restart_time`.
-    pub long_lived_stale_time: Option<u32>,
-    /// The role we announce (RFC 9234), and whether the peer must announce one (strict mode).
-    pub role: Option<(Role, bool)>,
-    /// Most prefixes the peer may send, all families together; above it Cease/1 (RFC 4486 §4).
-    pub max_prefixes: Option<u32>,
-    /// Host and domain name for the FQDN capability.
-    pub fqdn: Option<(String, String)>,
-    /// Text of the software version capability, at most 64 octets.
-    pub software_version: Option<String>,
-}
-
-/// BGP Role (RFC 9234 §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// 0.
-    Provider,
-    /// 1.
-    RouteServer,
-    /// 2.
-    RouteServerClient,
-    /// 3.
-    Customer,
-    /// 4.
-    Peer,
-}
-
-/// Names one TCP connection of a peer. Given by the user of [`Peer`], never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names one TCP connection of a peer, never used twice. [`super::Peer`] names outgoing ones, from
+/// [`ConnId::OUTGOING`] up; the user names incoming ones, below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ConnId(pub u64);
 
+impl ConnId {
+    /// The first id of an outgoing connection.
+    pub const OUTGOING: ConnId = ConnId(1 << 32);
+}
+
 /// Who opened a TCP connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// We did ([`Action::Connect`]).
     Outgoing,
@@ -84,7 +29,8 @@ pub enum Direction {
 }
 
 /// What happens to a peer, besides octets and time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// Begin, or begin again after [`Event::Stop`].
     Start,
@@ -100,6 +46,8 @@ pub enum Event {
         local: SocketAddr,
         /// The peer's end.
         remote: SocketAddr,
+        /// Other addresses of the interface, for next hops of the other family.
+        interface: LocalAddresses,
     },
     /// The connection asked for by [`Action::Connect`] could not be made: why, for people.
     ConnectFailed {
@@ -122,7 +70,8 @@ pub enum Event {
 }
 
 /// Why a session is ended on purpose: the subcode of its Cease (RFC 4486, RFC 9003).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// 6/2, with a text of at most 255 octets of UTF-8.
     AdministrativeShutdown(String),
@@ -136,12 +85,37 @@ pub enum StopReason {
     Restart,
 }
 
+impl StopReason {
+    /// The Cease to send; `None` for a silent close.
+    pub fn notification(&self) -> Option<Notification> {
+        match self {
+            StopReason::AdministrativeShutdown(text) => {
+                Some(Notification::administrative_shutdown(text))
+            }
+            StopReason::PeerDeconfigured => Some(Notification::PEER_DECONFIGURED),
+            StopReason::AdministrativeReset(text) => Some(Notification::administrative_reset(text)),
+            StopReason::OtherConfigurationChange => Some(Notification::OTHER_CONFIGURATION_CHANGE),
+            StopReason::Restart => None,
+        }
+    }
+
+    /// Whether the session starts again by itself.
+    pub fn restarts(&self) -> bool {
+        match self {
+            StopReason::AdministrativeReset(_) | StopReason::OtherConfigurationChange => true,
+            StopReason::AdministrativeShutdown(_)
+            | StopReason::PeerDeconfigured
+            | StopReason::Restart => false,
+        }
+    }
+}
+
 /// What the daemon has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Open a TCP connection to the peer and report it under this id.
     Connect(ConnId),
-    /// Send what [`Peer::poll_transmit`] still gives for it, without waiting, then close.
+    /// Send what [`super::Peer::poll_transmit`] still gives for it, without waiting, then close.
     Close(ConnId),
     /// Give up a connection attempt that is still under way.
     CancelConnect(ConnId),

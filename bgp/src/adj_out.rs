@@ -1,1 +1,0 @@
-//! Adj-RIB-Out: desired set, diff, UPDATEs
