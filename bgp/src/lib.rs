@@ -8,6 +8,7 @@
 //! * [`negotiated`] turns two OPEN messages into what the session may do;
 //! * [`fsm`] is the state machine of RFC 4271 §8, one a connection; [`collision`] decides §6.8;
 //! * [`adj_out`] turns a desired set of routes into UPDATEs, [`adj_in`] counts what arrives;
+//! * [`mrt`] reads files of recorded messages and tables;
 //! * [`peer`] is a neighbour: at most two connections, retry, and the API the daemon drives.
 
 pub mod adj_in;
@@ -23,6 +24,7 @@ pub mod fsm;
 pub mod hold_time;
 pub mod identifier;
 pub mod message;
+pub mod mrt;
 pub mod negotiated;
 pub mod nlri;
 pub mod peer;
