@@ -24,11 +24,16 @@ impl<'a> Attribute<'a> for As4Path<'a> {
         // RFC 6793 §6: segments of a confederation are dropped, the rest is used. A path without
         // them is the normal case and stays where it is.
         let path = AsPath::parse_four(value, true)?;
-        let confederation = path.segments().any(|s| s.kind().is_confederation());
-        Ok(As4Path(match confederation {
-            true => path.without_confederation(),
-            false => path,
-        }))
+        if !path.segments().any(|s| s.kind().is_confederation()) {
+            return Ok(As4Path(path));
+        }
+        let path = path.without_confederation();
+        // Nothing is left of it, and an empty one is malformed.
+        if path.segments().next().is_none() {
+            let reason = "AS4_PATH of confederation segments alone (RFC 6793 §6)";
+            return Err(Malformed::optional(reason));
+        }
+        Ok(As4Path(path))
     }
 
     fn value_length(&self, _rules: &Rules) -> usize {
