@@ -314,10 +314,7 @@ fn read_one<'a, T: Attribute<'a>>(
     value: &'a [u8],
     rules: &Rules,
 ) -> Result<T, (OnError, Malformed)> {
-    if row.from == From::Internal && !rules.internal {
-        let reason = "only internal peers may send this attribute (RFC 7606 §7.5, §7.9, §7.10)";
-        return Err((OnError::Discard, Malformed::length(reason)));
-    }
+    // RFC 7606 §3h: wrong flags are the stronger error, so they are looked at first.
     if flags & (FLAG_OPTIONAL | FLAG_TRANSITIVE) != row.flags {
         // RFC 4760 §7 gives errors of the multiprotocol attributes 3/9.
         let subcode = if matches!(row.wrong_flags, OnError::Reset) {
@@ -327,6 +324,10 @@ fn read_one<'a, T: Attribute<'a>>(
         };
         let reason = "wrong Optional or Transitive bit (RFC 7606 §3c)";
         return Err((row.wrong_flags, Malformed { subcode, reason }));
+    }
+    if row.from == From::Internal && !rules.internal {
+        let reason = "only internal peers may send this attribute (RFC 7606 §7.5, §7.9, §7.10)";
+        return Err((OnError::Discard, Malformed::length(reason)));
     }
     T::parse(value, rules).map_err(|malformed| match rules.internal {
         true => (row.internal, malformed),

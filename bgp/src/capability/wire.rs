@@ -38,16 +38,17 @@ fn tlv(input: &[u8]) -> IResult<&[u8], (u8, &[u8])> {
 
 /// Reads one capability's value. An unknown code is kept as it is.
 fn parse(code: u8, value: &[u8]) -> Result<Capability, Notification> {
+    // The capabilities that are only a code have no value; FRR sends padding and so is taken.
     let parsed = match code {
         code::FOUR_OCTET_AS => return four_octet_as(value),
         code::MULTIPROTOCOL => complete(multiprotocol, value),
-        code::ROUTE_REFRESH => empty(value, Capability::RouteRefresh),
+        code::ROUTE_REFRESH => Some(Capability::RouteRefresh),
         code::EXTENDED_NEXT_HOP => complete(extended_next_hop, value),
-        code::EXTENDED_MESSAGE => empty(value, Capability::ExtendedMessage),
+        code::EXTENDED_MESSAGE => Some(Capability::ExtendedMessage),
         code::ROLE => complete(role, value),
         code::GRACEFUL_RESTART => complete(graceful_restart, value),
         code::ADD_PATH => complete(add_path, value),
-        code::ENHANCED_ROUTE_REFRESH => empty(value, Capability::EnhancedRouteRefresh),
+        code::ENHANCED_ROUTE_REFRESH => Some(Capability::EnhancedRouteRefresh),
         code::LONG_LIVED_GRACEFUL_RESTART => complete(long_lived, value),
         code::FQDN => complete(fqdn, value),
         code::SOFTWARE_VERSION => complete(software_version, value),
@@ -66,10 +67,6 @@ fn complete<'a>(
 ) -> Option<Capability> {
     let (_, capability) = all_consuming(parser).parse(value).ok()?;
     Some(capability)
-}
-
-fn empty(value: &[u8], capability: Capability) -> Option<Capability> {
-    value.is_empty().then_some(capability)
 }
 
 /// RFC 6793 §3: 4 octets; RFC 7607: not 0.
