@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct BGPPeerSpec {
     /// Our AS number on this session, 1 to 4294967295.
     #[serde(rename = "myASN")]
-    #[schemars(range(min = 0, max = 4_294_967_295_u64))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u64))]
     pub my_asn: u32,
     /// The peer's AS number, 1 to 4294967295. Exactly one of this and `dynamicASN`.
     #[serde(default, rename = "peerASN", skip_serializing_if = "Option::is_none")]

@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => Err(SyntaxError {
                 line: line(error.marker().line()),
-                message: format!("not YAML: {}", error.info()),
+                message: format!("not YAML: {}", error.kind()),
                 hint: "correct the syntax at or just above this line".into(),
             }),
             None => Ok((
@@ -178,7 +178,11 @@ impl<'a> Reader<'a> {
                 });
             };
             let (event, span) = self.next()?;
-            let node = self.node(event, &span, depth + 1)?;
+            // A value is where its key is, for a reader who looks for it.
+            let node = Node {
+                line,
+                ..self.node(event, &span, depth + 1)?
+            };
             if key == "<<" && style == ScalarStyle::Plain {
                 merged.push(node);
             } else if seen.insert(key.to_string()) {

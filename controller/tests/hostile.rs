@@ -1,0 +1,82 @@
+//! Whatever the text, reading it ends, without a panic.
+
+use controller::record::Assignments;
+use controller::{Options, file};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_read_without_a_panic(text in ".{0,300}") {
+        read(&text);
+    }
+
+    #[test]
+    fn any_arrangement_of_yaml_is_read_without_a_panic(
+        parts in proptest::collection::vec(0..PARTS.len(), 0..60),
+    ) {
+        let text: String = parts.into_iter().map(|part| PARTS[part]).collect();
+        read(&text);
+    }
+
+    #[test]
+    fn a_good_manifest_with_any_one_value_changed_is_read_without_a_panic(
+        line in 0_usize..200, value in "[ -~]{0,20}",
+    ) {
+        let text = include_str!("../../deploy/demo/bgp.yaml").to_owned()
+            + "---\n" + include_str!("../../deploy/demo/services.yaml");
+        let changed: Vec<String> = text.lines().enumerate().map(|(number, old)| {
+            match old.split_once(':') {
+                Some((key, _)) if number == line => format!("{key}: {value}"),
+                Some(_) | None => old.to_owned(),
+            }
+        }).collect();
+        read(&changed.join("\n"));
+    }
+}
+
+fn read(text: &str) {
+    let files = [("a.yaml", text), ("b.json", text)];
+    let snapshot = file::from_texts(&files, &Options::default(), &Assignments::new());
+    for problem in &snapshot.problems {
+        assert!(!problem.message.is_empty());
+    }
+}
+
+const PARTS: [&str; 34] = [
+    "apiVersion: metallb.io/v1beta1\n",
+    "apiVersion: metallb.io/v1beta2\n",
+    "apiVersion: v1\n",
+    "kind: IPAddressPool\n",
+    "kind: BGPPeer\n",
+    "kind: Service\n",
+    "kind: List\n",
+    "items:\n",
+    "metadata:\n",
+    "  name: a\n",
+    "  labels: {a: b}\n",
+    "spec:\n",
+    "  addresses:\n",
+    "  - ",
+    "- ",
+    "203.0.113.0/24\n",
+    "  myASN: 1\n",
+    "  peerAddress: ::1\n",
+    "  holdTime: 1h\n",
+    "&a ",
+    "*a\n",
+    "<<: *a\n",
+    "---\n",
+    "...\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    "? ",
+    ": ",
+    "\t",
+    "\"",
+    "|\n",
+    "#\n",
+];
