@@ -27,6 +27,9 @@ use crate::record::Assignments;
 #[derive(Debug, Default)]
 pub struct Store {
     entries: BTreeMap<ObjectKey, Entry>,
+    /// The drafts that were last found to go together with the others: only of kinds for which that
+    /// is a question.
+    accepted: BTreeMap<ObjectKey, Draft>,
     /// There may be objects that cannot be read.
     incomplete: bool,
 }
@@ -39,9 +42,6 @@ struct Entry {
     draft: Option<Draft>,
     /// `draft` is not of the current text.
     stale: bool,
-    /// The draft that was last found to go together with the others; only of kinds for which that
-    /// is a question.
-    accepted: Option<Draft>,
     findings: Box<[Finding]>,
 }
 
@@ -55,27 +55,22 @@ impl Store {
             draft,
             findings,
         } = object;
-        let previous = self.entries.remove(&key);
-        let (last, accepted) = previous.map_or((None, None), |entry| (entry.draft, entry.accepted));
+        let last = self.entries.remove(&key).and_then(|entry| entry.draft);
         let stale = draft.is_none();
-        let findings = findings.into_boxed_slice();
-        let draft = draft.or(last);
-        self.entries.insert(
-            key,
-            Entry {
-                namespace,
-                origin,
-                draft,
-                stale,
-                accepted,
-                findings,
-            },
-        );
+        let entry = Entry {
+            namespace,
+            origin,
+            draft: draft.or(last),
+            stale,
+            findings: findings.into_boxed_slice(),
+        };
+        self.entries.insert(key, entry);
     }
 
     /// Forgets the object.
     pub fn remove(&mut self, key: &ObjectKey) {
         self.entries.remove(key);
+        self.accepted.remove(key);
     }
 
     /// Whether there may be objects that could not be read. A Service that has an assignment and is
@@ -204,25 +199,24 @@ impl Store {
         problems: &mut Vec<Problem>,
         mut accept: impl FnMut(&Draft, &Entry) -> Result<(), Vec<Finding>>,
     ) {
-        let changed = |entry: &Entry| entry.draft != entry.accepted;
         let mut keys: Vec<(bool, ObjectKey)> = self
             .of_kind(kind)
-            .map(|(key, entry)| (changed(entry), key.clone()))
+            .map(|(key, entry)| (entry.draft.as_ref() != self.accepted.get(key), key.clone()))
             .collect();
         keys.sort();
         for (_, key) in keys {
-            let Some(entry) = self.entries.get_mut(&key) else {
+            let Some(entry) = self.entries.get(&key) else {
                 continue;
             };
             let Some(draft) = entry.draft.clone() else {
                 continue;
             };
             let Err(findings) = accept(&draft, entry) else {
-                entry.accepted = Some(draft);
+                self.accepted.insert(key, draft);
                 continue;
             };
-            let last = entry.accepted.clone().filter(|last| *last != draft);
-            let kept = last.is_some_and(|last| accept(&last, entry).is_ok());
+            let last = self.accepted.get(&key).filter(|last| **last != draft);
+            let kept = last.is_some_and(|last| accept(last, entry).is_ok());
             for finding in findings {
                 let mut problem =
                     Problem::of_object(&key, &entry.namespace, &entry.origin, finding);

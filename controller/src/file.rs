@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use plan::World;
 
+use crate::manifest::schema::Schemas;
 use crate::problem::Problem;
 use crate::record::Assignments;
 use crate::translate::Options;
@@ -51,8 +52,9 @@ pub fn from_texts(
     assignments: &Assignments,
 ) -> Snapshot {
     let mut state = Directory::new(Path::new(""), options.clone());
+    let schemas = Schemas::new();
     for (name, text) in files {
-        state.take(Arc::from(*name), Ok((*text).to_owned()));
+        state.take(Arc::from(*name), (*text).to_owned(), &schemas);
     }
     state.snapshot(assignments)
 }

@@ -135,11 +135,11 @@ impl<'a> Reader<'a> {
             return;
         };
         let name: Arc<str> = Arc::from(name);
-        content.objects.push(self.typed(kind, name, node, origin));
+        content.objects.push(self.typed(kind, name, &node, origin));
     }
 
     /// The object, checked against its schema, deserialized and translated.
-    fn typed(&self, kind: Kind, name: Arc<str>, node: Node, origin: Origin) -> Object {
+    fn typed(&self, kind: Kind, name: Arc<str>, node: &Node, origin: Origin) -> Object {
         let namespace = node
             .get("metadata")
             .and_then(|metadata| metadata.get("namespace"))
@@ -160,8 +160,8 @@ impl<'a> Reader<'a> {
             namespace: key_namespace,
             name,
         };
-        let mut findings = self.schemas.check(kind, &node);
-        findings.extend(kind::version_finding(kind, &node));
+        let mut findings = self.schemas.check(kind, node);
+        findings.extend(kind::version_finding(kind, node));
         let mut object = Object {
             key,
             namespace,
@@ -173,10 +173,9 @@ impl<'a> Reader<'a> {
             return object;
         }
         let mut found = Findings::new();
-        let lines = node.clone();
-        object.draft = self.draft(&object, node.into_json(), &mut found);
+        object.draft = self.draft(&object, node.to_json(), &mut found);
         for finding in &mut found {
-            finding.line = Some(lines.line_of(&finding.field));
+            finding.line = Some(node.line_of(&finding.field));
         }
         object.findings.append(&mut found);
         object.findings.truncate(schema::MAX_FINDINGS);

@@ -5,7 +5,7 @@ use controller::{Options, file};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_read_without_a_panic(text in ".{0,300}") {

@@ -34,7 +34,7 @@ struct FileState {
     /// `None`: to be read whatever its stamp.
     stamp: Option<Stamp>,
     /// The objects in the store that are this file's.
-    keys: Vec<ObjectKey>,
+    keys: Box<[ObjectKey]>,
     problems: Vec<Problem>,
     /// Some object of it is another file's: it may become this one's.
     shadowed: bool,
@@ -81,9 +81,8 @@ impl Directory {
     }
 
     /// Takes `text` as the content of `file`.
-    pub fn take(&mut self, file: Arc<str>, text: Text) {
-        let schemas = Schemas::new();
-        let content = self.content(&file, text, &schemas);
+    pub fn take(&mut self, file: Arc<str>, text: String, schemas: &Schemas) {
+        let content = self.content(&file, Ok(text), schemas);
         self.replace(&file, None, content);
     }
 
@@ -220,7 +219,7 @@ impl Directory {
             ..FileState::default()
         };
         let mut own: BTreeSet<ObjectKey> = BTreeSet::new();
-        let held: BTreeSet<ObjectKey> = previous.keys.into_iter().collect();
+        let held: BTreeSet<ObjectKey> = previous.keys.into_vec().into_iter().collect();
         for object in content.objects {
             let first = self.store.origin(&object.key);
             let foreign = first.filter(|_| !held.contains(&object.key));

@@ -77,21 +77,21 @@ impl Node {
 
     /// As JSON. Entries of a mapping that are null are left out, as the API server does with
     /// fields that cannot be null.
-    pub fn into_json(self) -> serde_json::Value {
-        match self.value {
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
             Value::Null => serde_json::Value::Null,
-            Value::Bool(value) => value.into(),
-            Value::Int(value) => i64::try_from(value)
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => i64::try_from(*value)
                 .map(serde_json::Value::from)
-                .or_else(|_| u64::try_from(value).map(serde_json::Value::from))
+                .or_else(|_| u64::try_from(*value).map(serde_json::Value::from))
                 .unwrap_or_else(|_| value.to_string().into()),
-            Value::Float(value) => value.into(),
-            Value::String(value) => value.into(),
-            Value::List(items) => items.into_iter().map(Node::into_json).collect(),
+            Value::Float(value) => (*value).into(),
+            Value::String(value) => value.as_str().into(),
+            Value::List(items) => items.iter().map(Node::to_json).collect(),
             Value::Map(entries) => entries
-                .into_iter()
+                .iter()
                 .filter(|(_, node)| node.value != Value::Null)
-                .map(|(key, node)| (key, node.into_json()))
+                .map(|(key, node)| (key.clone(), node.to_json()))
                 .collect::<serde_json::Map<_, _>>()
                 .into(),
         }

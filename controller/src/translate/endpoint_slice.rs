@@ -38,7 +38,7 @@ pub fn translate(
         let message = format!("`{}` is not an address type", slice.address_type);
         findings.push(Finding::error("addressType", message, "write IPv4 or IPv6"));
     }
-    let endpoints = slice
+    let mut endpoints: Vec<Endpoint> = slice
         .endpoints
         .iter()
         .flatten()
@@ -46,6 +46,8 @@ pub fn translate(
         .filter(|_| !fqdn)
         .map(|(index, endpoint)| self::endpoint(endpoint, index, findings))
         .collect();
+    // Slices are many and live long: no room to spare.
+    endpoints.shrink_to_fit();
     if !super::is_clean(findings, before) {
         return None;
     }

@@ -53,7 +53,7 @@ pub fn translate(
         ip_family_policy,
         external_traffic_policy,
         ports,
-        selector: spec.selector.clone().unwrap_or_default(),
+        selector: selector(spec, external_traffic_policy),
         requested_pool: non_empty(annotations.get(annotation::ADDRESS_POOL)),
         sharing_key: non_empty(annotations.get(annotation::ALLOW_SHARED_IP)),
         request_error: request.as_ref().err().cloned(),
@@ -66,6 +66,17 @@ pub fn translate(
         families_unknown,
         status,
     }))
+}
+
+/// The selector, where the sharing rule asks for it. Services are many: with policy Cluster, which
+/// never does, it is not kept.
+fn selector(spec: &core::ServiceSpec, policy: ExternalTrafficPolicy) -> plan::labels::Labels {
+    match (policy, &spec.selector) {
+        (ExternalTrafficPolicy::Local, Some(selector)) => selector.clone(),
+        (ExternalTrafficPolicy::Local, None) | (ExternalTrafficPolicy::Cluster, _) => {
+            plan::labels::Labels::new()
+        }
+    }
 }
 
 fn non_empty(text: Option<&str>) -> Option<Arc<str>> {
@@ -114,7 +125,7 @@ fn cluster_ips(
         ));
         return Vec::new();
     }
-    let mut addresses = Vec::new();
+    let mut addresses = Vec::with_capacity(texts.len());
     for text in texts
         .iter()
         .filter(|text| !text.is_empty() && *text != "None")
@@ -128,7 +139,7 @@ fn cluster_ips(
 }
 
 fn ip_families(spec: &core::ServiceSpec, findings: &mut Findings) -> Vec<IpFamily> {
-    let mut families = Vec::new();
+    let mut families = Vec::with_capacity(spec.ip_families.as_ref().map_or(0, Vec::len));
     for (index, text) in spec.ip_families.iter().flatten().enumerate() {
         let field = format!("spec.ipFamilies[{index}]");
         let family = match text.as_str() {
@@ -197,7 +208,7 @@ fn ports(
     is_load_balancer: bool,
     findings: &mut Findings,
 ) -> Vec<(Protocol, u16)> {
-    let mut ports = Vec::new();
+    let mut ports = Vec::with_capacity(spec.ports.as_ref().map_or(0, Vec::len));
     for (index, port) in spec.ports.iter().flatten().enumerate() {
         let field = format!("spec.ports[{index}]");
         let protocol = match port.protocol.as_deref() {
