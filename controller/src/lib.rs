@@ -2,7 +2,7 @@
 //!
 //! One path whatever the source: a manifest or an API object becomes a typed object, [`translate`]
 //! turns it into a draft with what is wrong with it, and [`assemble`] puts the drafts together
-//! into a World. [`file`] watches a directory of manifests; [`record`] keeps what was assigned.
+//! into a World. [`mod@file`] watches a directory of manifests; [`record`] keeps what was assigned.
 
 pub mod assemble;
 pub mod check;

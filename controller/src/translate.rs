@@ -1,5 +1,5 @@
-//! Kubernetes objects to [`Draft`]s, one file a kind: what an object says, checked as far as it can
-//! be without looking at others. Pure.
+//! Kubernetes objects to [drafts](crate::object::Draft), one file a kind: what an object says,
+//! checked as far as it can be without looking at others. Pure.
 //!
 //! Each function takes a typed object, adds what is wrong with it to a list of [`Finding`]s, and
 //! gives a draft unless the object cannot be used. [`assemble`](crate::assemble) then puts the
