@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::scan::{self, Listing, Stamp};
 use super::{MAX_PROBLEMS, Snapshot};
@@ -15,8 +15,8 @@ use crate::problem::{Finding, Problem, Severity};
 use crate::record::Assignments;
 use crate::translate::Options;
 
-/// A file that was valid, and now is empty or unreadable, may be half written: so long after it
-/// was last written to, its former content stays, and it is read again.
+/// A file that was valid, and now is empty, unreadable or gone, may be in the middle of being
+/// replaced: so long after that began its former content stays, and it is looked at again.
 pub const SETTLE: Duration = Duration::from_millis(500);
 
 /// A directory's state.
@@ -40,6 +40,8 @@ struct FileState {
     shadowed: bool,
     /// Some of its content is unknown.
     has_unreadable: bool,
+    /// Since when there is no such file, where its objects are not dropped yet.
+    missing_since: Option<Instant>,
 }
 
 type Text = Result<String, (String, &'static str)>;
@@ -70,11 +72,10 @@ impl Directory {
             ))
         })?;
         self.problems = directory_problems(&listing);
-        let freed = self.forget_missing(&listing);
+        let (freed, mut again) = self.forget_missing(&listing, settle);
         let schemas = self.any_changed(&listing).then(Schemas::new);
-        let mut again = false;
         if let Some(schemas) = &schemas {
-            again = self.read_changed(&listing, schemas, settle);
+            again |= self.read_changed(&listing, schemas, settle);
         }
         self.read_shadowed(freed, schemas);
         Ok(again)
@@ -90,7 +91,7 @@ impl Directory {
     pub fn snapshot(&mut self, assignments: &Assignments) -> Snapshot {
         let incomplete = self.files.values().any(|file| file.has_unreadable);
         self.store
-            .set_incomplete(incomplete || !self.problems.is_empty());
+            .set_incomplete(incomplete || self.problems.iter().any(Problem::is_error));
         let (world, mut problems) = self.store.assemble(assignments);
         problems.extend(self.problems.iter().cloned());
         for file in self.files.values() {
@@ -111,8 +112,8 @@ impl Directory {
         Snapshot { world, problems }
     }
 
-    /// Drops files that are gone. Whether any object was dropped.
-    fn forget_missing(&mut self, listing: &Listing) -> bool {
+    /// Drops files that are gone. Whether any object was dropped, and whether any may yet be.
+    fn forget_missing(&mut self, listing: &Listing, settle: bool) -> (bool, bool) {
         // Of a subdirectory that cannot be read, and of more files than are listed, nothing is
         // known to be gone.
         let unknown = |file: &str| {
@@ -122,12 +123,20 @@ impl Directory {
                         .is_some_and(|rest| rest.starts_with('/'))
                 })
         };
-        let gone: Vec<Arc<str>> = self
-            .files
-            .keys()
-            .filter(|file| !listing.files.contains_key(*file) && !unknown(file))
-            .cloned()
-            .collect();
+        let mut gone: Vec<Arc<str>> = Vec::new();
+        let mut again = false;
+        for (file, state) in &mut self.files {
+            if listing.files.contains_key(file) || unknown(file) {
+                state.missing_since = None;
+                continue;
+            }
+            let since = *state.missing_since.get_or_insert_with(Instant::now);
+            if settle && since.elapsed() < SETTLE {
+                again = true;
+            } else {
+                gone.push(Arc::clone(file));
+            }
+        }
         let mut freed = false;
         for file in gone {
             for key in self
@@ -140,7 +149,7 @@ impl Directory {
                 freed = true;
             }
         }
-        freed
+        (freed, again)
     }
 
     fn any_changed(&self, listing: &Listing) -> bool {
@@ -281,5 +290,60 @@ fn directory_problems(listing: &Listing) -> Vec<Problem> {
             "put several objects into one file",
         ));
     }
+    if listing.files.is_empty() && listing.unreadable.is_empty() {
+        problems.push(Problem::of_directory(
+            Severity::Warning,
+            "there is no *.yaml, *.yml or *.json file in the directory",
+            "put manifests there, or name another directory",
+        ));
+    }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_being_replaced_is_not_missed_meanwhile() {
+        let home = tempfile::tempdir().expect("a directory");
+        let file = home.path().join("pool.yaml");
+        fs::write(&file, POOL).expect("written");
+        let mut directory = Directory::new(home.path(), Options::default());
+        directory.refresh(false).expect("readable");
+        for interim in [None, Some(""), Some("kind: [")] {
+            match interim {
+                None => fs::remove_file(&file).expect("removed"),
+                Some(text) => fs::write(&file, text).expect("written"),
+            }
+            assert_eq!(
+                directory.refresh(true).ok(),
+                Some(true),
+                "{interim:?}: to be asked again"
+            );
+            assert_eq!(pools(&mut directory), 1, "{interim:?}");
+            fs::write(&file, POOL).expect("written");
+            assert_eq!(
+                directory.refresh(true).ok(),
+                Some(false),
+                "{interim:?}: settled"
+            );
+        }
+        fs::remove_file(&file).expect("removed");
+        assert_eq!(
+            directory.refresh(false).ok(),
+            Some(false),
+            "without settling"
+        );
+        assert_eq!(pools(&mut directory), 0);
+    }
+
+    const POOL: &str = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\n\
+                        spec: {addresses: [203.0.113.0/24]}\n";
+
+    fn pools(directory: &mut Directory) -> usize {
+        directory.snapshot(&Assignments::new()).world.pools.len()
+    }
 }
