@@ -23,6 +23,8 @@ use tree::{Node, Value};
 
 /// Objects in one file, at most.
 pub const MAX_OBJECTS: usize = 200_000;
+/// Values (keys apart) in one object, at most.
+pub const MAX_VALUES: usize = 50_000;
 /// Problems kept of one file, at most.
 pub const MAX_PROBLEMS: usize = 1_000;
 /// The namespace of objects that name none, as with `kubectl apply`.
@@ -105,6 +107,15 @@ impl<'a> Reader<'a> {
             content.unreadable(&origin, &message, "split it into several files");
             return;
         }
+        if node.size() > MAX_VALUES {
+            let message = format!("the object has more than {MAX_VALUES} values");
+            content.unreadable(
+                &origin,
+                &message,
+                "no API server takes one that large; split it",
+            );
+            return;
+        }
         let kind = match kind::identify(&node) {
             kind::Identity::Known(kind) => kind,
             kind::Identity::Ignored(message) => {
@@ -174,11 +185,12 @@ impl<'a> Reader<'a> {
         }
         let mut found = Findings::new();
         object.draft = self.draft(&object, node.to_json(), &mut found);
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        found.truncate(schema::MAX_FINDINGS);
         for finding in &mut found {
             finding.line = Some(node.line_of(&finding.field));
         }
         object.findings.append(&mut found);
-        object.findings.truncate(schema::MAX_FINDINGS);
         object
     }
 
@@ -259,7 +271,7 @@ impl Content {
             line: origin.line,
             document: origin.document,
             object,
-            ..Problem::of_directory(severity, message, hint)
+            ..Problem::of_directory(severity, message, hint).shortened()
         });
     }
 }

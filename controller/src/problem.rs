@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::object::{Kind, ObjectKey, Origin};
 
+/// Characters in one text of a [`Problem`], at most.
+pub const MAX_TEXT: usize = 500;
+
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -156,6 +159,18 @@ impl Problem {
             hint: finding.hint,
             last_valid_in_use: false,
         }
+        .shortened()
+    }
+
+    /// With texts of at most [`MAX_TEXT`] characters each: they may quote what is in a file.
+    pub fn shortened(mut self) -> Problem {
+        for text in [&mut self.field, &mut self.message, &mut self.hint] {
+            if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+        self
     }
 
     /// Whether this is an error.

@@ -80,3 +80,38 @@ const PARTS: [&str; 34] = [
     "|\n",
     "#\n",
 ];
+
+#[test]
+fn large_objects_are_read_or_refused_in_time() {
+    let pool = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\nspec:\n";
+    let repeat = |head: &str, count: usize, item: fn(usize) -> String| {
+        head.to_owned() + &(0..count).map(item).collect::<String>()
+    };
+    let many_fields = repeat(pool, 40_000, |index| format!("  field{index}: 1\n"));
+    let ranges = pool.to_owned() + "  addresses:\n";
+    let many_ranges = repeat(&ranges, 40_000, |index| {
+        format!("  - 10.{}.{}.0/30\n", index / 256 % 256, index % 256)
+    });
+    let too_many = repeat(&ranges, 60_000, |_| "  - 10.0.0.0/8\n".into());
+    let long = format!("{ranges}  - {}\n", "x".repeat(1_000_000));
+    for (text, expected) in [
+        (many_fields, 50),
+        (many_ranges, 0),
+        (too_many, 1),
+        (long, 1),
+    ] {
+        let files = [("a.yaml", text.as_str())];
+        let snapshot = file::from_texts(&files, &Options::default(), &Assignments::new());
+        let errors: Vec<_> = snapshot
+            .problems
+            .iter()
+            .filter(|problem| problem.is_error())
+            .collect();
+        assert_eq!(errors.len(), expected);
+        assert!(
+            errors
+                .iter()
+                .all(|problem| problem.to_string().len() < 5_000)
+        );
+    }
+}

@@ -9,6 +9,7 @@ use plan::world::{BgpAdvertisement, BgpPeer, L2Advertisement, Node, Pool, PoolSe
 use super::Store;
 use super::communities::Aliases;
 use super::selection::{selects, share_a_node};
+use crate::manifest::schema::MAX_FINDINGS;
 use crate::manifest::suggest;
 use crate::object::{AdvertisementDraft, Draft, Kind};
 use crate::problem::{Finding, Problem};
@@ -212,6 +213,7 @@ fn missing<'a>(
 ) -> Vec<Finding> {
     names
         .filter(|name| !known.contains(name))
+        .take(MAX_FINDINGS)
         .map(|name| {
             let message = format!("there is no valid {kind} `{name}`");
             Finding::error(field, message, missing_hint(name, known, kind))

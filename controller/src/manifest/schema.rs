@@ -344,6 +344,9 @@ impl Check<'_> {
         node: &Node,
         known: impl Iterator<Item = &'k str>,
     ) {
+        if self.findings.len() >= MAX_FINDINGS {
+            return;
+        }
         let known: Vec<&str> = known.collect();
         let hint = match suggest::nearest(key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -97,6 +97,30 @@ impl Node {
         }
     }
 
+    /// How many nodes there are here, this one among them.
+    pub fn size(&self) -> usize {
+        1 + self.children().map(Node::size).sum::<usize>()
+    }
+
+    /// How many levels there are below.
+    pub fn levels(&self) -> usize {
+        self.children()
+            .map(|child| child.levels() + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Node> {
+        let (items, entries): (&[Node], &[(String, Node)]) = match &self.value {
+            Value::List(items) => (items, &[]),
+            Value::Map(entries) => (&[], entries),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) => {
+                (&[], &[])
+            }
+        };
+        items.iter().chain(entries.iter().map(|(_, node)| node))
+    }
+
     /// The type's name, for messages.
     pub fn type_name(&self) -> &'static str {
         match self.value {

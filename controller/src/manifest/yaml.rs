@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
 
     /// Counts `node` as anchored or repeated by an alias, at `depth`.
     fn budget(&mut self, node: &Node, depth: usize, line: u32) -> Result<(), SyntaxError> {
-        let (nodes, levels) = size(node);
+        let (nodes, levels) = (node.size(), node.levels());
         self.aliased = self.aliased.saturating_add(nodes);
         if depth + levels > MAX_DEPTH {
             return Err(too_deep(line));
@@ -291,22 +291,6 @@ fn too_deep(line: u32) -> SyntaxError {
         message: format!("nested more than {MAX_DEPTH} levels deep"),
         hint: "no manifest needs that many; see whether brackets are missing".into(),
     }
-}
-
-/// How many nodes a tree has, and how many levels below its root (at most [`MAX_DEPTH`]).
-fn size(node: &Node) -> (usize, usize) {
-    let children: Vec<(usize, usize)> = match &node.value {
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) => {
-            return (1, 0);
-        }
-        Value::List(items) => items.iter().map(size).collect(),
-        Value::Map(entries) => entries.iter().map(|(_, node)| size(node)).collect(),
-    };
-    children
-        .into_iter()
-        .fold((1, 0), |(nodes, levels), (n, l)| {
-            (nodes + n, levels.max(l + 1))
-        })
 }
 
 fn line_of(span: &Span) -> u32 {

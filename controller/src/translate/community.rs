@@ -1,5 +1,6 @@
 //! BGP communities as text, and Community objects.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plan::world::Community;
@@ -108,10 +109,11 @@ fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
 /// The aliases of a Community.
 pub fn translate(object: &crd::CommunitySpec, findings: &mut Findings) -> Option<Draft> {
     let before = findings.len();
+    let mut names = BTreeSet::new();
     let mut aliases: Vec<(String, Community)> = Vec::with_capacity(object.communities.len());
     for (index, alias) in object.communities.iter().enumerate() {
         let field = format!("spec.communities[{index}]");
-        if aliases.iter().any(|(name, _)| *name == alias.name) {
+        if !names.insert(alias.name.as_str()) {
             let message = format!("the alias `{}` is there twice", alias.name);
             findings.push(Finding::error(
                 format!("{field}.name"),

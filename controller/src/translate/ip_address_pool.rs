@@ -1,6 +1,7 @@
 //! IPAddressPool to a pool.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use plan::labels::Labels;
@@ -37,28 +38,37 @@ pub fn translate(
 }
 
 fn ranges(entries: &[String], findings: &mut Findings) -> Vec<AddressRange> {
-    let mut ranges: Vec<(usize, AddressRange)> = Vec::with_capacity(entries.len());
+    let mut ranges: Vec<AddressRange> = Vec::with_capacity(entries.len());
+    // Disjoint ranges so far, by their first address, with their index.
+    let mut taken: BTreeMap<IpAddr, (usize, AddressRange)> = BTreeMap::new();
     for (index, text) in entries.iter().enumerate() {
         let field = format!("spec.addresses[{index}]");
         match address::parse_range(text, &field) {
             Ok((range, warning)) => {
                 findings.extend(warning);
-                if let Some((other, _)) = ranges.iter().find(|(_, other)| overlap(other, &range)) {
-                    findings.push(Finding::error(
+                let before = taken
+                    .range(..=range.last)
+                    .next_back()
+                    .map(|(_, entry)| entry);
+                match before.filter(|(_, other)| overlap(other, &range)) {
+                    Some((other, _)) => findings.push(Finding::error(
                         field,
                         format!(
                             "`{text}` overlaps with spec.addresses[{other}], `{}`",
                             entries[*other]
                         ),
                         "write each address in one entry only",
-                    ));
+                    )),
+                    None => {
+                        taken.insert(range.first, (index, range));
+                    }
                 }
-                ranges.push((index, range));
+                ranges.push(range);
             }
             Err(finding) => findings.push(finding),
         }
     }
-    ranges.into_iter().map(|(_, range)| range).collect()
+    ranges
 }
 
 /// Whether two ranges share an address. Those of different families never do.
