@@ -125,7 +125,7 @@ impl Counts {
         match &message {
             Message::Update(update) if !update.errors.is_empty() => self.errors += 1,
             Message::Update(_) => {
-                let [came, went] = [octets, &written].map(|octets| attributes_in_order(octets));
+                let [came, went] = [octets, &written].map(attributes_in_order);
                 assert_eq!(came, went, "{place}");
             }
             Message::Open(_)

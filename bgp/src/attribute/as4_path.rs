@@ -53,3 +53,25 @@ impl<'a> Attribute<'a> for As4Path<'a> {
         As4Path(self.0.into_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AS_CONFED_SEQUENCE 64512, and AS_SEQUENCE 4200000000.
+    const CONFEDERATION: [u8; 6] = [3, 1, 0, 0, 0xfc, 0];
+    const SEQUENCE: [u8; 6] = [2, 1, 0xfa, 0x56, 0xea, 0];
+
+    #[test]
+    fn segments_of_a_confederation_are_dropped_from_an_as4_path() {
+        let value = [CONFEDERATION, SEQUENCE].concat();
+        let path = As4Path::parse(&value, &Rules::default());
+        assert_eq!(path, As4Path::parse(&SEQUENCE, &Rules::default()));
+        assert!(path.is_ok());
+    }
+
+    #[test]
+    fn an_as4_path_of_confederation_segments_alone_is_discarded() {
+        assert!(As4Path::parse(&CONFEDERATION, &Rules::default()).is_err());
+    }
+}
