@@ -17,3 +17,106 @@ pub use bgp_peer::{BGPPeer, BGPPeerSpec, DynamicAsn, SecretReference};
 pub use community::{Community, CommunityAlias, CommunitySpec};
 pub use ip_address_pool::{IPAddressPool, IPAddressPoolSpec, ServiceAllocation};
 pub use l2_advertisement::{L2Advertisement, L2AdvertisementSpec, PreferredNodeSelector};
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+    use kube::CustomResourceExt;
+
+    use super::*;
+
+    #[test]
+    fn the_kinds_have_the_names_under_which_clusters_know_them() {
+        let rows = [
+            (IPAddressPool::crd(), "ipaddresspools.metallb.io", "v1beta1"),
+            (BGPPeer::crd(), "bgppeers.metallb.io", "v1beta2"),
+            (
+                BGPAdvertisement::crd(),
+                "bgpadvertisements.metallb.io",
+                "v1beta1",
+            ),
+            (
+                L2Advertisement::crd(),
+                "l2advertisements.metallb.io",
+                "v1beta1",
+            ),
+            (Community::crd(), "communities.metallb.io", "v1beta1"),
+            (BFDProfile::crd(), "bfdprofiles.metallb.io", "v1beta1"),
+        ];
+        for (crd, name, version) in rows {
+            assert_eq!(crd.metadata.name.as_deref(), Some(name));
+            assert_eq!(crd.spec.versions[0].name, version, "{name}");
+            assert_eq!(crd.spec.scope, "Namespaced", "{name}");
+        }
+    }
+
+    #[test]
+    fn the_fields_have_the_names_under_which_manifests_have_them() {
+        let fields = |crd: CustomResourceDefinition| {
+            let schema = crd.spec.versions[0]
+                .schema
+                .clone()
+                .and_then(|schema| schema.open_api_v3_schema);
+            let properties = schema
+                .and_then(|schema| schema.properties)
+                .expect("properties");
+            let spec = properties["spec"].properties.clone().expect("fields");
+            spec.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(
+            fields(IPAddressPool::crd()),
+            [
+                "addresses",
+                "autoAssign",
+                "avoidBuggyIPs",
+                "serviceAllocation"
+            ]
+        );
+        assert_eq!(
+            fields(BGPPeer::crd()),
+            [
+                "bfdProfile",
+                "connectTime",
+                "disableMP",
+                "dualStackAddressFamily",
+                "dynamicASN",
+                "ebgpMultiHop",
+                "enableGracefulRestart",
+                "gracefulRestartTime",
+                "holdTime",
+                "interface",
+                "keepaliveTime",
+                "localASN",
+                "longLivedStaleTime",
+                "myASN",
+                "nodeSelectors",
+                "passive",
+                "password",
+                "passwordSecret",
+                "peerASN",
+                "peerAddress",
+                "peerPort",
+                "routerID",
+                "sourceAddress",
+                "ttlSecurity",
+                "vrf",
+            ]
+        );
+        assert_eq!(
+            fields(BGPAdvertisement::crd()),
+            [
+                "aggregationLength",
+                "aggregationLengthV6",
+                "asPathPrepend",
+                "communities",
+                "ipAddressPoolSelectors",
+                "ipAddressPools",
+                "localPref",
+                "med",
+                "nodeSelectors",
+                "peers",
+                "serviceSelectors",
+            ]
+        );
+    }
+}
