@@ -33,6 +33,10 @@ pub struct Snapshot {
     pub world: World,
     /// All that is wrong, by file and line.
     pub problems: Vec<Problem>,
+    /// The assignments that are in the World. Where they are not [the
+    /// record's](crate::record::Record::assignments) own (by pointer), it has changed since, and a
+    /// snapshot that has them is under way.
+    pub assignments: Arc<Assignments>,
 }
 
 /// What the directory says now.
@@ -42,7 +46,7 @@ pub struct Snapshot {
 pub fn read(directory: &Path, options: &Options) -> Result<Snapshot, Box<Problem>> {
     let mut state = Directory::new(directory, options.clone());
     state.refresh(false)?;
-    Ok(state.snapshot(&Assignments::new()))
+    Ok(state.snapshot(&Arc::default()))
 }
 
 /// What files with these names and texts would say.
@@ -56,5 +60,5 @@ pub fn from_texts(
     for (name, text) in files {
         state.take(Arc::from(*name), (*text).to_owned(), &schemas);
     }
-    state.snapshot(assignments)
+    state.snapshot(&Arc::new(assignments.clone()))
 }

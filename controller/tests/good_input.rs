@@ -317,7 +317,9 @@ fn read(text: &str) -> Snapshot {
 }
 
 fn clean(text: &str) -> World {
-    let Snapshot { world, problems } = read(text);
+    let Snapshot {
+        world, problems, ..
+    } = read(text);
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts, Vec::<String>::new());
     world

@@ -157,9 +157,8 @@ fn assignments_come_back_in_the_world_and_outlast_an_unreadable_manifest() {
         addresses: vec![address],
         pool: Some(Arc::from("a")),
     };
-    watched
-        .source
-        .set_assignments(Arc::new(Assignments::from([(name.clone(), assignment)])));
+    let assignments = Arc::new(Assignments::from([(name.clone(), assignment)]));
+    watched.source.set_assignments(Arc::clone(&assignments));
     let assigned = |snapshot: &Snapshot| {
         snapshot
             .world
@@ -167,7 +166,11 @@ fn assignments_come_back_in_the_world_and_outlast_an_unreadable_manifest() {
             .get(&name)
             .is_some_and(|service| service.assigned == [address])
     };
-    watched.until(assigned);
+    let snapshot = watched.until(assigned);
+    assert!(
+        Arc::ptr_eq(&snapshot.assignments, &assignments),
+        "and it says that it has them"
+    );
     watched.write("s.yaml", "kind: [");
     let snapshot = watched.until(|snapshot| errors(snapshot) == 1);
     assert!(assigned(&snapshot));

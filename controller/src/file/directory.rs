@@ -88,7 +88,7 @@ impl Directory {
     }
 
     /// What the state says.
-    pub fn snapshot(&mut self, assignments: &Assignments) -> Snapshot {
+    pub fn snapshot(&mut self, assignments: &Arc<Assignments>) -> Snapshot {
         let incomplete = self.files.values().any(|file| file.has_unreadable);
         self.store
             .set_incomplete(incomplete || self.problems.iter().any(Problem::is_error));
@@ -109,7 +109,11 @@ impl Directory {
                 .map_or(Severity::Note, |problem| problem.severity);
             problems.push(Problem::of_directory(worst, message, "repair these first"));
         }
-        Snapshot { world, problems }
+        Snapshot {
+            world,
+            problems,
+            assignments: Arc::clone(assignments),
+        }
     }
 
     /// Drops files that are gone. Whether any object was dropped, and whether any may yet be.
@@ -344,6 +348,6 @@ mod tests {
                         spec: {addresses: [203.0.113.0/24]}\n";
 
     fn pools(directory: &mut Directory) -> usize {
-        directory.snapshot(&Assignments::new()).world.pools.len()
+        directory.snapshot(&Arc::default()).world.pools.len()
     }
 }

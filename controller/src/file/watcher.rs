@@ -126,8 +126,9 @@ impl Source {
         self.snapshots.clone()
     }
 
-    /// What is assigned now. Snapshots from then on have it in their World; one that is under way
-    /// may not, which [`Record::merge`](crate::record::Record::merge) makes good.
+    /// What is assigned now. A snapshot with it in its World follows, even if nothing else is new;
+    /// one that was under way may come before, and
+    /// [tells so](crate::file::Snapshot::assignments).
     pub fn set_assignments(&self, assignments: Arc<Assignments>) {
         let mut held = self
             .shared
@@ -225,7 +226,8 @@ impl Task {
         let mut snapshot = with_watcher_problem(self.state.snapshot(&assignments), &self.watcher);
         snapshot.problems.extend(self.missing.clone());
         self.sender.send_if_modified(|current| {
-            let new = **current != snapshot;
+            let new =
+                !Arc::ptr_eq(&current.assignments, &snapshot.assignments) || **current != snapshot;
             if new {
                 *current = Arc::new(snapshot);
             }
