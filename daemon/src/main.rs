@@ -1,2 +1,12 @@
 //! The `herald` binary.
-fn main() {}
+
+mod cli;
+mod decode;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    cli::Cli::parse().run()
+}
