@@ -1,0 +1,3 @@
+//! The `peer` target.
+/// A session.
+pub fn peer(_input: &[u8]) {}
