@@ -29,14 +29,17 @@ impl fmt::Display for ObjectName {
     }
 }
 
+/// Names an EndpointSlice: the Service it belongs to, and its own name.
+pub type SliceName = (ObjectName, Arc<str>);
+
 /// Everything known. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct World {
     /// Services of `type: LoadBalancer` that are ours, and those of other types that still hold an
     /// address from us.
     pub services: Arc<BTreeMap<ObjectName, Arc<Service>>>,
-    /// EndpointSlices, by the Service they belong to and their own name.
-    pub endpoint_slices: Arc<BTreeMap<(ObjectName, Arc<str>), Arc<EndpointSlice>>>,
+    /// EndpointSlices.
+    pub endpoint_slices: Arc<BTreeMap<SliceName, Arc<EndpointSlice>>>,
     /// Nodes by name.
     pub nodes: Arc<BTreeMap<Arc<str>, Arc<Node>>>,
     /// Labels of namespaces by name; a namespace that is not here has no labels.
@@ -262,9 +265,9 @@ pub struct BgpPeer {
     pub router_id: Option<std::net::Ipv4Addr>,
     /// Nodes that hold this session; empty is all.
     pub node_selectors: Vec<LabelSelector>,
-    /// TCP MD5 password (RFC 2385), at most 80 octets.
+    /// TCP MD5 password (RFC 2385).
     #[serde(skip)]
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// `ebgpMultiHop`: IP TTL 255 instead of 1.
     pub ebgp_multihop: bool,
     /// TTL security (RFC 5082): most hops away that the peer may be, 1 to 254.
@@ -279,6 +282,16 @@ pub struct BgpPeer {
     pub graceful_restart_time: u16,
     /// Long-Lived Stale Time, seconds (RFC 9494); 0 is off.
     pub long_lived_stale_time: u32,
+}
+
+/// A TCP MD5 password (RFC 2385), 1 to 80 octets. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
 }
 
 /// The AS expected of a peer: `peerASN` or `dynamicASN`.

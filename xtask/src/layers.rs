@@ -22,6 +22,11 @@ const LAYERS: &[Layer] = &[
         outside: Some(WIRE),
     },
     Layer {
+        name: "l2",
+        inside: &[],
+        outside: Some(&["pnet_base", "pnet_packet"]),
+    },
+    Layer {
         name: "plan",
         inside: &[],
         outside: Some(&["ipnet", "serde"]),

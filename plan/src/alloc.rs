@@ -1,1 +1,0 @@
-//! Which address each Service gets: a function of the [`World`](crate::World), with no memory.

@@ -1,0 +1,282 @@
+//! The second pass: addresses for those that need some.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::taken::Taken;
+use super::{Assignment, Outcome, Reason, families};
+use crate::pools::{PoolIndex, family_of, next_address};
+use crate::world::{IpFamily, IpFamilyPolicy, Pool, Service, World};
+
+/// What a round knows while it goes on.
+#[derive(Debug)]
+pub struct Round<'a> {
+    world: &'a World,
+    /// Finds the pool of an address.
+    pub index: PoolIndex<'a>,
+    /// Who holds what so far.
+    pub taken: Taken<'a>,
+    /// Pools in the order in which they are tried.
+    ranked: Vec<&'a Arc<Pool>>,
+    /// For a pool and the position of a range in it, the first address that may be free. Within a
+    /// round addresses are only taken, so it only moves up, and a range is walked once.
+    cursors: BTreeMap<(&'a str, usize), Option<IpAddr>>,
+}
+
+impl<'a> Round<'a> {
+    /// The round before anybody holds anything.
+    pub fn new(world: &'a World) -> Round<'a> {
+        let mut ranked: Vec<_> = world.pools.values().collect();
+        ranked.sort_by_key(|pool| pool.rank());
+        Round {
+            world,
+            index: PoolIndex::new(world),
+            taken: Taken::default(),
+            ranked,
+            cursors: BTreeMap::new(),
+        }
+    }
+
+    /// Gives the addresses to the Service.
+    pub fn take(&mut self, service: &'a Service, addresses: &[IpAddr]) {
+        for address in addresses {
+            self.taken.add(*address, service);
+        }
+    }
+
+    /// The assignment of these addresses, IPv4 first.
+    pub fn holding(&self, mut addresses: Vec<IpAddr>, outcome: Outcome) -> Assignment {
+        addresses.sort();
+        let first = addresses
+            .first()
+            .and_then(|address| self.index.pool_of(*address));
+        Assignment {
+            pool: first.map(|pool| Arc::clone(&pool.name)),
+            addresses,
+            outcome,
+        }
+    }
+
+    /// Whether the address, which is in this pool, is one that the Service may have, whoever holds
+    /// it now.
+    pub fn may_have(
+        &self,
+        service: &Service,
+        address: IpAddr,
+        pool: &Arc<Pool>,
+    ) -> Result<(), Reason> {
+        if let Some(requested) = service
+            .requested_pool
+            .as_ref()
+            .filter(|name| **name != pool.name)
+        {
+            let (pool, requested) = (Arc::clone(&pool.name), Arc::clone(requested));
+            return Err(Reason::OtherPool {
+                address,
+                pool,
+                requested,
+            });
+        }
+        if !pool.serves(service, self.world) {
+            return Err(Reason::NotForService(Arc::clone(&pool.name)));
+        }
+        match pool.offers(address) {
+            true => Ok(()),
+            false => Err(Reason::Buggy(address)),
+        }
+    }
+
+    /// Gives the Service what it lacks, and says how that went in `assignment`.
+    pub fn assign(&mut self, service: &'a Service, assignment: &mut Assignment) {
+        let lost = match &assignment.outcome {
+            Outcome::Cleared(lost, _) => Some(lost.clone()),
+            Outcome::NotWanted
+            | Outcome::Kept
+            | Outcome::KeptDespite(_)
+            | Outcome::Assigned
+            | Outcome::Reassigned(_)
+            | Outcome::Pending(_) => None,
+        };
+        let held = std::mem::take(&mut assignment.addresses);
+        let (found, shortfall) = self.find(service, &held);
+        self.take(service, &found);
+        let outcome = match (held.is_empty(), found.is_empty(), lost, shortfall) {
+            (false, _, _, Some(reason)) => Outcome::KeptDespite(reason),
+            (true, false, Some(lost), _) => Outcome::Reassigned(lost),
+            (_, false, _, _) => Outcome::Assigned,
+            (true, true, Some(lost), shortfall) => Outcome::Cleared(lost, shortfall),
+            (true, true, None, Some(reason)) => Outcome::Pending(reason),
+            (true, true, None, None) => Outcome::Pending(Reason::NoFamily),
+            (false, true, _, None) => Outcome::Kept,
+        };
+        *assignment = self.holding([held, found].concat(), outcome);
+    }
+
+    /// Addresses to give in addition to those held, and why they are not all that is wanted.
+    fn find(&mut self, service: &Service, held: &[IpAddr]) -> (Vec<IpAddr>, Option<Reason>) {
+        let wanted = families(service);
+        let required = service.ip_family_policy == IpFamilyPolicy::RequireDualStack;
+        if wanted.is_empty() {
+            return (Vec::new(), Some(Reason::NoFamily));
+        }
+        if required && wanted.len() < 2 {
+            return (Vec::new(), Some(Reason::NotEnoughClusterIps));
+        }
+        if !service.requested_addresses.is_empty() {
+            return match self.requested(service, &wanted, required) {
+                Ok(()) => (service.requested_addresses.clone(), None),
+                Err(reason) => (Vec::new(), Some(reason)),
+            };
+        }
+        let missing: Vec<IpFamily> = wanted
+            .into_iter()
+            .filter(|family| held.iter().all(|address| family_of(*address) != *family))
+            .collect();
+        let (found, shortfall) = match self.candidates(service) {
+            Ok(pools) => self.search_pools(service, &pools, &missing, held),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
+        match required && held.is_empty() && found.len() < missing.len() {
+            true => (Vec::new(), shortfall),
+            false => (found, shortfall),
+        }
+    }
+
+    /// Whether the Service may have just the addresses that it asks for.
+    fn requested(
+        &self,
+        service: &Service,
+        wanted: &[IpFamily],
+        required: bool,
+    ) -> Result<(), Reason> {
+        for address in &service.requested_addresses {
+            if !wanted.contains(&family_of(*address)) {
+                return Err(Reason::WrongFamily(*address));
+            }
+            let pool = self
+                .index
+                .pool_of(*address)
+                .ok_or(Reason::NotInAnyPool(*address))?;
+            self.may_have(service, *address, pool)?;
+            self.taken.check(*address, service)?;
+        }
+        match required && service.requested_addresses.len() < 2 {
+            true => Err(Reason::RequestOfOneFamily),
+            false => Ok(()),
+        }
+    }
+
+    /// The pools to take from, in order: the one asked for, or all that give automatically.
+    fn candidates(&self, service: &Service) -> Result<Vec<&'a Arc<Pool>>, Reason> {
+        if let Some(name) = &service.requested_pool {
+            let pools = &self.world.pools;
+            let pool = pools
+                .get(name)
+                .ok_or_else(|| Reason::NoSuchPool(Arc::clone(name)))?;
+            return match pool.serves(service, self.world) {
+                true => Ok(vec![pool]),
+                false => Err(Reason::NotForService(Arc::clone(name))),
+            };
+        }
+        let automatic = self.ranked.iter().copied().filter(|pool| pool.auto_assign);
+        Ok(automatic
+            .filter(|pool| pool.serves(service, self.world))
+            .collect())
+    }
+
+    /// One address of each family: all out of the first pool that has them all, else each out of
+    /// the first pool that has it.
+    fn search_pools(
+        &mut self,
+        service: &Service,
+        pools: &[&'a Arc<Pool>],
+        missing: &[IpFamily],
+        held: &[IpAddr],
+    ) -> (Vec<IpAddr>, Option<Reason>) {
+        let mut ordered = pools.to_vec();
+        let home = held
+            .first()
+            .and_then(|address| self.index.pool_of(*address));
+        // The second family preferably out of the pool of the first; stable otherwise.
+        ordered.sort_by_key(|pool| home.is_none_or(|home| home.name != pool.name));
+        if missing.len() > 1 {
+            for pool in &ordered {
+                let found: Vec<IpAddr> = missing
+                    .iter()
+                    .filter_map(|family| self.first_in(service, pool, *family))
+                    .collect();
+                if found.len() == missing.len() {
+                    return (found, None);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        let mut shortfall = None;
+        for family in missing {
+            let address = ordered
+                .iter()
+                .find_map(|pool| self.first_in(service, pool, *family));
+            match address {
+                Some(address) => found.push(address),
+                None => shortfall = shortfall.or(Some(exhausted(service, &ordered, *family))),
+            }
+        }
+        (found, shortfall)
+    }
+
+    /// The address of the pool that the Service gets: one that is shared under its key already,
+    /// else the lowest free one of the first range that has any.
+    fn first_in(
+        &mut self,
+        service: &Service,
+        pool: &'a Arc<Pool>,
+        family: IpFamily,
+    ) -> Option<IpAddr> {
+        let in_pool = |address: &IpAddr| {
+            family_of(*address) == family
+                && pool.ranges.iter().any(|range| range.contains(*address))
+                && pool.offers(*address)
+        };
+        let joined = self
+            .taken
+            .shared(service)
+            .filter(in_pool)
+            .find(|address| self.taken.check(*address, service).is_ok());
+        if joined.is_some() {
+            return joined;
+        }
+        (0..pool.ranges.len()).find_map(|range| self.first_free(pool, range, family))
+    }
+
+    fn first_free(&mut self, pool: &'a Pool, position: usize, family: IpFamily) -> Option<IpAddr> {
+        let range = pool
+            .ranges
+            .get(position)
+            .filter(|range| range.family() == family)?;
+        let cursor = self
+            .cursors
+            .entry((&pool.name, position))
+            .or_insert(Some(range.first));
+        // Each step passes an address that is held or never given; the cursor keeps the way.
+        while let Some(address) = *cursor {
+            if self.taken.is_free(address) && pool.offers(address) {
+                return Some(address);
+            }
+            *cursor = next_address(address).filter(|_| address < range.last);
+        }
+        None
+    }
+}
+
+fn exhausted(service: &Service, tried: &[&Arc<Pool>], family: IpFamily) -> Reason {
+    if let Some(pool) = &service.requested_pool {
+        let pool = Arc::clone(pool);
+        return Reason::PoolExhausted { pool, family };
+    }
+    let with_family = tried.iter().filter(|pool| pool.has_family(family));
+    Reason::Exhausted {
+        family,
+        tried: with_family.map(|pool| Arc::clone(&pool.name)).collect(),
+    }
+}

@@ -1,1 +1,0 @@
-//! One owner among candidate nodes, for pools in L2 mode.

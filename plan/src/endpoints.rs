@@ -1,0 +1,104 @@
+//! Usable endpoints of a Service, and the nodes that have them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::world::{Endpoint, EndpointSlice, ObjectName, World};
+
+impl Endpoint {
+    /// Whether traffic may go to it: `ready` is true or unset, or `serving` is true (Kubernetes API
+    /// reference: EndpointConditions). A terminating endpoint that still serves is usable; so is
+    /// one that is published before it is ready.
+    pub fn is_usable(&self) -> bool {
+        self.ready.unwrap_or(true) || self.serving.unwrap_or(false)
+    }
+}
+
+/// What the endpoints of a Service say about who may announce it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usable {
+    /// Some endpoint, wherever it is, is usable.
+    pub anywhere: bool,
+    /// One on the node in question is.
+    pub here: bool,
+}
+
+/// Walks the slices of Services that are asked for in name order: one walk over all of them.
+pub struct Walk<'a, I: Iterator<Item = (&'a ObjectName, &'a EndpointSlice)>> {
+    slices: std::iter::Peekable<I>,
+}
+
+/// A walk from the first slice of the World.
+pub fn walk(world: &World) -> Walk<'_, impl Iterator<Item = (&ObjectName, &EndpointSlice)>> {
+    let slices = world.endpoint_slices.iter();
+    Walk {
+        slices: slices
+            .map(|((service, _), slice)| (service, slice.as_ref()))
+            .peekable(),
+    }
+}
+
+impl<'a, I: Iterator<Item = (&'a ObjectName, &'a EndpointSlice)>> Walk<'a, I> {
+    /// What is usable of this Service, seen from `node`. Each call must name a later Service.
+    pub fn usable(&mut self, service: &ObjectName, node: &str) -> Usable {
+        let mut usable = Usable::default();
+        while let Some((name, slice)) = self.slices.next_if(|(name, _)| *name <= service) {
+            if name != service {
+                continue;
+            }
+            for endpoint in slice
+                .endpoints
+                .iter()
+                .filter(|endpoint| endpoint.is_usable())
+            {
+                usable.anywhere = true;
+                usable.here |= endpoint.node.as_deref() == Some(node);
+            }
+        }
+        usable
+    }
+}
+
+/// Every node that an endpoint of the Service is on, usable or not.
+pub fn nodes(world: &World, service: &ObjectName) -> BTreeSet<Arc<str>> {
+    let first = (service.clone(), Arc::from(""));
+    let slices = world.endpoint_slices.range(first..);
+    let own = slices.take_while(|((name, _), _)| name == service);
+    own.flat_map(|(_, slice)| &slice.endpoints)
+        .filter_map(|e| e.node.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_usable_when_ready_is_not_false_or_it_still_serves() {
+        let (yes, no) = (Some(true), Some(false));
+        let table = [
+            (None, None, true),
+            (None, yes, true),
+            (None, no, true),
+            (yes, None, true),
+            (yes, yes, true),
+            (yes, no, true),
+            (no, yes, true),
+            (no, no, false),
+            (no, None, false),
+        ];
+        for (ready, serving, expected) in table {
+            let endpoint = Endpoint {
+                addresses: vec![],
+                node: None,
+                ready,
+                serving,
+            };
+            assert_eq!(
+                endpoint.is_usable(),
+                expected,
+                "ready {ready:?}, serving {serving:?}"
+            );
+        }
+    }
+}

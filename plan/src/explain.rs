@@ -1,0 +1,166 @@
+//! Why a Service has (not) an address, and why each node does (not) announce it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::alloc::allocate;
+use crate::announce::{Announcements, Attributes, Verdict, announce};
+use crate::health::{self, Health};
+use crate::world::{ObjectName, World};
+
+/// All there is to say of one Service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// Namespace and name.
+    pub service: ObjectName,
+    /// Its addresses; empty is none.
+    pub addresses: Vec<IpAddr>,
+    /// The pool of the first one.
+    pub pool: Option<Arc<str>>,
+    /// How it came to that, in a sentence.
+    pub allocation: String,
+    /// A verdict of each node, by name.
+    pub nodes: Vec<NodeExplanation>,
+}
+
+/// Whether one node announces the Service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeExplanation {
+    /// The node.
+    pub node: Arc<str>,
+    /// Its health.
+    pub health: Health,
+    /// What it announces, to whom; empty is nothing.
+    pub routes: Vec<RouteExplanation>,
+    /// Why it announces nothing, in one word; `None` where it announces something.
+    pub reason: Option<&'static str>,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// A route of the Service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteExplanation {
+    /// The BGPPeer it is announced to.
+    pub peer: Arc<str>,
+    /// The prefix.
+    pub prefix: IpNet,
+    /// What is said of it.
+    pub attributes: Attributes,
+}
+
+/// Explains a Service; `None` where the World has none of this name that is ours or holds an
+/// address. `me` is a node to name even where no Node object describes it.
+pub fn explain(
+    world: &World,
+    name: &ObjectName,
+    me: Option<&str>,
+    options: health::Options,
+) -> Option<Explanation> {
+    let allocation = allocate(world);
+    let assignment = allocation.services.get(name)?;
+    let alone = only(&world.with(&allocation), name);
+    let mut nodes: Vec<Arc<str>> = world.nodes.keys().cloned().collect();
+    nodes.extend(
+        me.filter(|me| !world.nodes.contains_key(*me))
+            .map(Arc::from),
+    );
+    nodes.sort();
+    Some(Explanation {
+        service: name.clone(),
+        addresses: assignment.addresses.clone(),
+        pool: assignment.pool.clone(),
+        allocation: assignment.outcome.to_string(),
+        nodes: nodes
+            .into_iter()
+            .map(|node| explain_node(node, &alone, options))
+            .collect(),
+    })
+}
+
+/// The World with no other Service.
+fn only(world: &World, name: &ObjectName) -> World {
+    let services = world.services.iter().filter(|(other, _)| *other == name);
+    let slices = world
+        .endpoint_slices
+        .iter()
+        .filter(|((other, _), _)| other == name);
+    World {
+        services: Arc::new(
+            services
+                .map(|(name, service)| (name.clone(), Arc::clone(service)))
+                .collect(),
+        ),
+        endpoint_slices: Arc::new(
+            slices
+                .map(|(key, slice)| (key.clone(), Arc::clone(slice)))
+                .collect(),
+        ),
+        ..world.clone()
+    }
+}
+
+fn explain_node(node: Arc<str>, alone: &World, options: health::Options) -> NodeExplanation {
+    let Announcements {
+        health,
+        peers,
+        services,
+    } = announce(&node, alone, options);
+    let routes: Vec<RouteExplanation> = peers
+        .iter()
+        .flat_map(|(peer, routes)| routes.iter().map(move |route| (peer, route)))
+        .map(|(peer, route)| RouteExplanation {
+            peer: Arc::clone(peer),
+            prefix: route.prefix,
+            attributes: route.attributes.as_ref().clone(),
+        })
+        .collect();
+    let (reason, message) = match services.into_iter().next() {
+        Some((_, Verdict::NotAnnounced(reason))) => (Some(reason.word()), reason.to_string()),
+        Some((_, Verdict::Announced { peers })) => {
+            (None, format!("announced to {}", peers.join(", ")))
+        }
+        None => (
+            Some("notLoadBalancer"),
+            "the Service is not known".to_owned(),
+        ),
+    };
+    NodeExplanation {
+        node,
+        health,
+        routes,
+        reason,
+        message,
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
+        let held = match (addresses.is_empty(), &self.pool) {
+            (true, _) => "no address".to_owned(),
+            (false, Some(pool)) => format!("{} from IPAddressPool {pool}", addresses.join(", ")),
+            (false, None) => addresses.join(", "),
+        };
+        writeln!(f, "Service {}: {held}", self.service)?;
+        writeln!(f, "  allocation: {}", self.allocation)?;
+        for node in &self.nodes {
+            writeln!(f, "  node {} ({})", node.node, node.health)?;
+            match node.reason {
+                Some(reason) => writeln!(f, "    not announced, {reason}: {}", node.message)?,
+                None => writeln!(f, "    {}", node.message)?,
+            }
+            for route in &node.routes {
+                writeln!(f, "    {} to {}", route.prefix, route.peer)?;
+            }
+        }
+        Ok(())
+    }
+}
