@@ -62,7 +62,8 @@ fn every_field_of_a_peer_is_read() {
         peer.router_id.map(|id| id.to_string()).as_deref(),
         Some("10.0.0.1")
     );
-    assert_eq!(peer.password.as_deref(), Some("from-the-secret"));
+    let password = plan::world::Password("from-the-secret".into());
+    assert_eq!(peer.password, Some(password));
     assert!(peer.graceful_restart && peer.passive && !peer.ebgp_multihop);
     assert_eq!(
         (peer.graceful_restart_time, peer.long_lived_stale_time),

@@ -80,7 +80,11 @@ fn rules(flags: u8) -> Rules {
         internal: has(1),
         receive_extended: has(2),
         send_extended: has(2),
-        receive_add_path: if has(3) { FamilySet::ALL } else { FamilySet::EMPTY },
+        receive_add_path: if has(3) {
+            FamilySet::ALL
+        } else {
+            FamilySet::EMPTY
+        },
         enhanced_route_refresh: has(4),
         extended_next_hop: has(5),
         families: FamilySet::ALL,

@@ -28,7 +28,9 @@ fn every_input_of_manifests_passes() {
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
     let entries = std::fs::read_dir(&folder).expect("the target has a corpus");
     let mut count = 0;
     for entry in entries {

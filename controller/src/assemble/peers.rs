@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plan::world::{BgpPeer, Node};
+use plan::world::{BgpPeer, Node, Password};
 
 use super::Store;
 use super::selection::share_a_node;
@@ -103,7 +103,7 @@ fn with_password(
             "choose a shorter one",
         )),
         Some(password) => {
-            peer.password = Some(password.to_owned());
+            peer.password = Some(Password(password.to_owned()));
             Ok(peer)
         }
     }

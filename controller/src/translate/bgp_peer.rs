@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use plan::world::{BgpPeer, IpFamily, PeerAsn};
+use plan::world::{BgpPeer, IpFamily, Password, PeerAsn};
 
 use super::{Findings, address, duration, selector};
 use crate::crd::{BGPPeerSpec, DynamicAsn};
@@ -62,7 +62,8 @@ pub fn translate(
         password: spec
             .password
             .clone()
-            .filter(|password| !password.is_empty()),
+            .filter(|password| !password.is_empty())
+            .map(Password),
         ebgp_multihop: spec.ebgp_multi_hop.unwrap_or(false),
         ttl_security: spec.ttl_security,
         passive: spec.passive.unwrap_or(false),
