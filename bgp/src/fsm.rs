@@ -8,6 +8,8 @@
 //!   an error has a growing IdleHoldTimer, after which the machine starts by itself (Event 13).
 //! * A connection that could not be made leads to Active, not to Idle, so that the peer's own
 //!   connection is not refused meanwhile (as RFC 4271 §8.2.2 has it with DelayOpen on).
+//! * While the IdleHoldTimer runs, the peer's own connection is taken, at a bounded pace: see
+//!   [`crate::peer`].
 //! * A NOTIFICATION is never answered with one (RFC 4271 §6.4), in no state.
 
 use std::time::{Duration, Instant};

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::connection::{Connection, Link};
-use super::{Action, ConnId, Direction, DownReason, MAX_CLOSING, Peer, Slot, open};
+use super::{
+    Action, ConnId, Direction, DownReason, MAX_CLOSING, MIN_ACCEPT_INTERVAL, Peer, Slot, open,
+};
 use crate::Family;
 use crate::Notification;
 use crate::collision::{self, Speaker};
@@ -157,6 +159,7 @@ impl Peer {
     }
 
     fn accepted(&mut self, now: Instant, link: Link) {
+        self.end_idle_hold(now);
         let secondary_waits = self
             .secondary
             .as_ref()
@@ -191,6 +194,27 @@ impl Peer {
             | StateName::OpenSent
             | StateName::OpenConfirm
             | StateName::Established => self.refuse(link.conn),
+        }
+    }
+
+    /// RFC 4271 §8.2.2 has Idle refuse connections. Two peers that both wait out an error would
+    /// refuse each other for ever longer, so the peer's own connection ends our wait, at most once
+    /// in [`MIN_ACCEPT_INTERVAL`]: a peer that loops is served at a bounded pace.
+    fn end_idle_hold(&mut self, now: Instant) {
+        let State::Idle {
+            idle_hold: Some(at),
+        } = self.primary.fsm.state()
+        else {
+            return;
+        };
+        let early = self
+            .accepted_in_idle
+            .is_some_and(|last| now.saturating_duration_since(last) < MIN_ACCEPT_INTERVAL);
+        if !early {
+            self.accepted_in_idle = Some(now);
+            self.primary.fsm = Fsm::in_state(State::Active {
+                connect_retry: Some(*at),
+            });
         }
     }
 

@@ -11,7 +11,7 @@ mod status;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
@@ -33,6 +33,8 @@ use retry::Retry;
 pub const TRANSMIT_CHUNK: usize = 64 * 1024;
 /// Connections that are closed, with a last message that the caller has not fetched yet.
 const MAX_CLOSING: usize = 8;
+/// While an error is waited out, the peer's own connections are taken this often at most.
+const MIN_ACCEPT_INTERVAL: Duration = Duration::from_secs(1);
 /// Timers that one call of [`Peer::handle_timeout`] serves.
 const MAX_TIMEOUTS: usize = 8;
 
@@ -70,6 +72,8 @@ pub struct Peer {
     retry: Retry,
     next_conn: ConnId,
     started: bool,
+    /// When the peer's own connection last ended an IdleHoldTimer early.
+    accepted_in_idle: Option<Instant>,
     /// The R bit is due (RFC 4724 §4.1).
     restarting: bool,
     /// The OPEN without capabilities, for a peer that cannot read them (RFC 5492 §3).
@@ -93,6 +97,7 @@ impl Peer {
             routes: None,
             next_conn: ConnId::OUTGOING,
             started: false,
+            accepted_in_idle: None,
             fallback: None,
             counters: Counters::default(),
             last_error: None,
