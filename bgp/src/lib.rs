@@ -28,6 +28,7 @@ pub mod mrt;
 pub mod negotiated;
 pub mod nlri;
 pub mod peer;
+pub mod record;
 pub mod route;
 
 pub use asn::Asn;
