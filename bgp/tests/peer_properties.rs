@@ -1,0 +1,135 @@
+//! What holds after any order of events.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bgp::fsm::StateName;
+use bgp::peer::StopReason;
+use bgp::{Event, Family, HoldTime};
+use common::{Pair, external, internal, many, routes};
+use proptest::prelude::*;
+
+/// Something that happens to the pair.
+#[derive(Clone, Debug)]
+enum Happening {
+    Run(u64),
+    Routes(usize, u32),
+    Mixed(usize, BTreeSet<(u8, u32)>),
+    Cut,
+    Writable(usize, bool),
+    Reset(usize),
+    Stop(usize),
+    Start(usize),
+    Bfd(usize),
+    Refresh(usize),
+    Listens(usize, bool),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let side = 0..2_usize;
+    prop_oneof![
+        4 => (0..20_000_u64).prop_map(Happening::Run),
+        2 => (side.clone(), 0..2_000_u32).prop_map(|(s, n)| Happening::Routes(s, n)),
+        4 => (side.clone(), prop::collection::btree_set((0..20_u8, 0..3_u32), 0..20))
+            .prop_map(|(s, set)| Happening::Mixed(s, set)),
+        1 => Just(Happening::Cut),
+        2 => (side.clone(), any::<bool>()).prop_map(|(s, w)| Happening::Writable(s, w)),
+        1 => side.clone().prop_map(Happening::Reset),
+        1 => side.clone().prop_map(Happening::Stop),
+        2 => side.clone().prop_map(Happening::Start),
+        1 => side.clone().prop_map(Happening::Bfd),
+        2 => side.clone().prop_map(Happening::Refresh),
+        1 => (side, any::<bool>()).prop_map(|(s, l)| Happening::Listens(s, l)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// The harness checks at every step that no timer is in the past, that nothing is sent after
+    /// a close, and that there are at most two connections. At the end the sets agree.
+    #[test]
+    fn whatever_happens_the_routes_converge(
+        happenings in prop::collection::vec(happening(), 0..25),
+        chunk in prop_oneof![Just(1_usize), 2..100_usize, Just(usize::MAX)],
+        latency in 0..50_u64,
+        same_as in any::<bool>(),
+    ) {
+        let mut configs = if same_as { internal() } else { external() };
+        configs[0].hold_time = HoldTime::new(9).expect("allowed");
+        let mut pair = Pair::new(configs);
+        pair.chunk = chunk;
+        pair.latency = Duration::from_millis(latency);
+        let mut wanted = [BTreeSet::new(), BTreeSet::new()];
+        for happening in happenings {
+            apply(&mut pair, happening, &mut wanted);
+            for side in &pair.sides {
+                prop_assert!(side.peer.connections().count() <= 2);
+            }
+        }
+        heal(&mut pair);
+        for side in 0..2 {
+            prop_assert_eq!(pair.state(side), StateName::Established, "{:?}", pair.sides[side].downs);
+            prop_assert_eq!(pair.sides[side].peer.connections().count(), 1);
+            let held: BTreeSet<(String, Option<u32>)> = pair
+                .received_by(1 - side)
+                .into_iter()
+                .map(|(prefix, attributes)| (prefix, attributes.med))
+                .collect();
+            prop_assert_eq!(&held, &wanted[side]);
+        }
+    }
+}
+
+fn apply(pair: &mut Pair, happening: Happening, wanted: &mut [BTreeSet<(String, Option<u32>)>; 2]) {
+    match happening {
+        Happening::Run(milliseconds) => pair.run(Duration::from_millis(milliseconds)),
+        Happening::Routes(side, count) => want(pair, side, many(count), wanted),
+        Happening::Mixed(side, set) => {
+            let list: Vec<(String, u32)> = set
+                .into_iter()
+                .map(|(last, med)| (format!("10.7.0.{last}/32"), med))
+                .collect();
+            let list: Vec<(&str, u32)> = list.iter().map(|(p, med)| (p.as_str(), *med)).collect();
+            want(pair, side, routes(&list), wanted);
+        }
+        Happening::Cut => pair.cut(),
+        Happening::Writable(side, writable) => pair.sides[side].writable = writable,
+        Happening::Reset(side) => {
+            let reason = StopReason::AdministrativeReset("again".to_owned());
+            pair.event(side, Event::Stop(reason));
+        }
+        Happening::Stop(side) => pair.event(side, Event::Stop(StopReason::PeerDeconfigured)),
+        Happening::Start(side) => pair.event(side, Event::Start),
+        Happening::Bfd(side) => pair.event(side, Event::BfdDown),
+        Happening::Refresh(side) => {
+            pair.event(side, Event::RequestRefresh(Family::Ipv4Unicast));
+        }
+        Happening::Listens(side, listens) => pair.sides[side].listens = listens,
+    }
+}
+
+fn want(
+    pair: &mut Pair,
+    side: usize,
+    set: bgp::RouteSet,
+    wanted: &mut [BTreeSet<(String, Option<u32>)>; 2],
+) {
+    wanted[side] = set
+        .iter()
+        .map(|(prefix, attributes)| (prefix.to_string(), attributes.med))
+        .collect();
+    pair.set_routes(side, set);
+}
+
+/// Everything works again, for long enough that every wait is over.
+fn heal(pair: &mut Pair) {
+    for side in 0..2 {
+        pair.sides[side].writable = true;
+        pair.sides[side].listens = true;
+        pair.event(side, Event::Start);
+    }
+    pair.run_secs(400);
+}
