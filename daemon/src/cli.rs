@@ -1,16 +1,28 @@
-//! The command line.
+//! The command line: one module a command, which has its own flags.
+//!
+//! Exit codes: 0 done; 1 what was asked about is wrong, or could not be done; 2 bad usage.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
 
 use crate::decode;
 
-/// Addresses for Services of a bare-metal cluster, announced by BGP.
+/// Where the daemon is asked, unless `--socket` says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
+
+/// Gives Services of a bare-metal Kubernetes cluster addresses, and announces them by BGP.
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "herald",
     version,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    styles = Styles::styled()
+        .header(AnsiColor::Green.on_default().bold())
+        .usage(AnsiColor::Green.on_default().bold())
+        .literal(AnsiColor::Cyan.on_default())
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -27,6 +39,89 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Decode(args) => decode::run(&args),
+        }
+    }
+}
+
+/// `--socket`.
+#[allow(dead_code, reason = "the commands that use it follow")]
+#[derive(Clone, Debug, clap::Args)]
+pub struct SocketArg {
+    /// The daemon's unix socket.
+    #[arg(long, value_name = "PATH", env = "HERALD_SOCKET", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+}
+
+/// `--lb-class`.
+#[allow(dead_code, reason = "the commands that use it follow")]
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ClassArg {
+    /// A loadBalancerClass that is ours (repeatable). Without it, Services without a class are.
+    #[arg(
+        long = "lb-class",
+        value_name = "CLASS",
+        env = "HERALD_LB_CLASS",
+        value_delimiter = ','
+    )]
+    pub classes: Vec<String>,
+}
+
+#[allow(dead_code, reason = "the commands that use it follow")]
+impl ClassArg {
+    /// The same, as the reader of manifests takes it.
+    pub fn options(&self) -> controller::Options {
+        controller::Options {
+            load_balancer_classes: self.classes.clone(),
+        }
+    }
+}
+
+/// `-o`.
+#[allow(dead_code, reason = "the commands that use it follow")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+#[allow(dead_code, reason = "the commands that use it follow")]
+/// Says on standard error why a command cannot go on; exit code 1.
+pub fn fail(reason: impl std::fmt::Display) -> ExitCode {
+    eprintln!("herald: {reason}");
+    ExitCode::from(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_that_several_commands_have_has_an_environment_variable() {
+        for command in Cli::command().get_subcommands() {
+            for name in [
+                "socket",
+                "classes",
+                "state",
+                "metrics",
+                "node",
+                "log_format",
+            ] {
+                let argument = command.get_arguments().find(|a| a.get_id() == name);
+                let variable = argument.map(|argument| argument.get_env().is_some());
+                assert_ne!(variable, Some(false), "{} {name}", command.get_name());
+            }
         }
     }
 }

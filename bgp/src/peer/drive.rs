@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::connection::{Connection, Link};
 use super::{
-    Action, ConnId, Direction, DownReason, MAX_CLOSING, MIN_ACCEPT_INTERVAL, Peer, Slot, open,
+    Action, ConnId, Direction, DownReason, Heard, MAX_CLOSING, MIN_ACCEPT_INTERVAL, Peer, Slot,
+    open,
 };
 use crate::Family;
 use crate::Notification;
@@ -288,6 +289,10 @@ impl Peer {
 
     /// Event 19, and collision detection (RFC 4271 §6.8) before it.
     fn open_received(&mut self, now: Instant, slot: Slot, open: Open) {
+        self.heard = open.asn().map(|asn| Heard {
+            asn,
+            identifier: open.identifier,
+        });
         let waits = self
             .connection(slot)
             .is_some_and(|connection| connection.fsm.name() == StateName::OpenSent);

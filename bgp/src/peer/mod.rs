@@ -17,7 +17,7 @@ use bytes::{Buf, BytesMut};
 
 pub use config::{LocalAddresses, PeerAs, PeerConfig, Role};
 pub use event::{Action, ConnId, Direction, DownReason, Event, StopReason};
-pub use status::{ConnectionStatus, Counters, MessageCounters, PeerStatus};
+pub use status::{ConnectionStatus, Counters, Heard, MessageCounters, PeerStatus};
 
 use crate::adj_in::AdjIn;
 use crate::fsm::{Input, StateName, Timer};
@@ -80,6 +80,8 @@ pub struct Peer {
     fallback: Option<Open>,
     counters: Counters,
     last_error: Option<(Instant, DownReason)>,
+    /// What the last OPEN said, acceptable or not.
+    heard: Option<Heard>,
 }
 
 impl Peer {
@@ -101,6 +103,7 @@ impl Peer {
             fallback: None,
             counters: Counters::default(),
             last_error: None,
+            heard: None,
         }
     }
 
@@ -297,6 +300,12 @@ impl Peer {
         &self.config
     }
 
+    /// Who the peer said it is in its last OPEN, acceptable or not: what a person needs to know
+    /// of a peer that is refused.
+    pub fn heard(&self) -> Option<Heard> {
+        self.heard
+    }
+
     /// The state of the connection that is furthest.
     pub fn state(&self) -> StateName {
         self.best().fsm.name()
@@ -315,6 +324,7 @@ impl Peer {
             uptime: session.map(|session| now.saturating_duration_since(session.since)),
             next_timer: self.poll_timeout(),
             last_error: self.last_error.clone(),
+            heard: self.heard,
             failures: self.retry.failures(),
             received: session.map(|session| session.adj_in.received()),
             advertised: Family::ALL.map(advertised),

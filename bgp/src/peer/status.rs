@@ -11,6 +11,7 @@ use crate::adj_out::Unsent;
 use crate::fsm::{StateName, Timer};
 use crate::message::Message;
 use crate::negotiated::Negotiated;
+use crate::{Asn, BgpIdentifier};
 
 /// A snapshot of one [`super::Peer`].
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct PeerStatus {
     pub next_timer: Option<(Instant, Timer)>,
     /// The last reason for a session or an attempt to end, and when.
     pub last_error: Option<(Instant, DownReason)>,
+    /// Who the peer said it is in its last OPEN, acceptable or not.
+    pub heard: Option<Heard>,
     /// Errors in a row: what makes waits longer.
     pub failures: u32,
     /// Prefixes the peer has sent.
@@ -39,6 +42,15 @@ pub struct PeerStatus {
     pub unsent: Vec<Unsent>,
     /// Messages over the life of the peer.
     pub counters: Counters,
+}
+
+/// Who a peer says it is, in an OPEN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Its AS.
+    pub asn: Asn,
+    /// Its BGP Identifier.
+    pub identifier: BgpIdentifier,
 }
 
 /// One TCP connection.

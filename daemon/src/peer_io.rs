@@ -1,0 +1,244 @@
+//! One task a neighbour: it owns the [`bgp::Peer`], its sockets, and gives it time and octets.
+//!
+//! Nothing here decides anything about the protocol. Nothing here waits for one socket while
+//! another could go on either: the task waits for all of its sources at once, reads and writes
+//! only what is ready, and tasks share nothing. So a slow or silent peer delays nobody.
+//!
+//! Bounds: two connections; one chunk of input and one of output each ([`connection`]); a queue
+//! of [`MAX_COMMANDS`]; the latest set of routes only.
+
+mod connection;
+mod panics;
+mod task;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgp::adj_in::ReceivedAttributes;
+use bgp::fsm::StateName;
+use bgp::peer::{DownReason, LocalAddresses, PeerStatus, StopReason};
+use bgp::{Negotiated, PeerConfig, RouteSet};
+use ipnet::IpNet;
+use tokio::net::TcpStream;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::error;
+
+use crate::net::interface;
+use crate::net::tcp::Transport;
+
+/// Commands that wait for a peer's task, at most; more are refused.
+const MAX_COMMANDS: usize = 32;
+/// Notices that wait for a slow listener; it then loses the oldest.
+const MAX_NOTICES: usize = 64;
+/// How long a peer's task may take to answer a question.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Wait before a task that panicked begins again: the first, and the longest.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+const RESTART_AFTER_MOST: Duration = Duration::from_secs(60);
+
+/// A neighbour: what the session needs and how TCP reaches it. If any of it changes, so must the
+/// session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSpec {
+    /// The BGPPeer's name.
+    pub name: Arc<str>,
+    /// What the session needs to know.
+    pub config: PeerConfig,
+    /// How TCP reaches it.
+    pub transport: Transport,
+}
+
+/// A connection that the peer has opened.
+#[derive(Debug)]
+pub struct Accepted {
+    stream: TcpStream,
+    interface: LocalAddresses,
+}
+
+impl Accepted {
+    /// A connection from the listening socket. Asks the kernel for the interface's addresses on a
+    /// thread for what blocks.
+    ///
+    /// # Errors
+    /// The connection is gone already.
+    pub async fn new(stream: TcpStream) -> std::io::Result<Accepted> {
+        let (local, remote) = (stream.local_addr()?.ip(), stream.peer_addr()?.ip());
+        let interface = local_addresses(local, remote).await;
+        Ok(Accepted { stream, interface })
+    }
+}
+
+async fn local_addresses(local: std::net::IpAddr, remote: std::net::IpAddr) -> LocalAddresses {
+    let asked = tokio::task::spawn_blocking(move || interface::local_addresses(local, remote));
+    // It only fails when the runtime ends.
+    asked.await.unwrap_or_default()
+}
+
+/// What is asked of a peer's task.
+enum Command {
+    Connection(Accepted),
+    Event(bgp::Event),
+    /// End the session for this reason, and the task with it.
+    Stop(StopReason),
+    Status(oneshot::Sender<PeerReport>),
+    AdjIn(oneshot::Sender<Vec<ReceivedRoute>>),
+}
+
+/// A route of the Adj-RIB-In.
+pub type ReceivedRoute = (IpNet, Arc<ReceivedAttributes>);
+
+/// What a peer says of itself, and when it did.
+#[derive(Clone, Debug)]
+pub struct PeerReport {
+    /// The moment that the times in `status` relate to.
+    pub at: Instant,
+    /// The Peer's own words.
+    pub status: PeerStatus,
+}
+
+/// What has just happened to a peer, for whoever listens.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The session is in this state now; states it only passed through are left out.
+    State(StateName),
+    /// Established.
+    Up(Box<Negotiated>),
+    /// No longer Established, or an attempt has failed: why, and the same for people.
+    Down(DownReason, String),
+    /// Messages came in: the Adj-RIB-In may have changed.
+    Received,
+}
+
+/// A running peer. Clones are the same peer.
+#[derive(Clone, Debug)]
+pub struct PeerHandle {
+    commands: mpsc::Sender<Command>,
+    routes: Arc<watch::Sender<Option<Arc<RouteSet>>>>,
+    notices: broadcast::Sender<Notice>,
+}
+
+/// The task's end of a [`PeerHandle`].
+struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    routes: watch::Receiver<Option<Arc<RouteSet>>>,
+    notices: broadcast::Sender<Notice>,
+}
+
+/// Starts a peer's task. It gets no routes before the first [`PeerHandle::set_routes`], and ends
+/// after [`PeerHandle::stop`] or with the last handle.
+pub fn spawn(spec: PeerSpec) -> (PeerHandle, JoinHandle<()>) {
+    let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
+    let (routes, route_inbox) = watch::channel(None);
+    let (notices, _) = broadcast::channel(MAX_NOTICES);
+    let inbox = Inbox {
+        commands: command_inbox,
+        routes: route_inbox,
+        notices: notices.clone(),
+    };
+    let task = tokio::spawn(supervise(spec, inbox));
+    let routes = Arc::new(routes);
+    let handle = PeerHandle {
+        commands,
+        routes,
+        notices,
+    };
+    (handle, task)
+}
+
+impl PeerHandle {
+    /// Replaces the whole desired Adj-RIB-Out. The task takes the latest one when it comes to it.
+    pub fn set_routes(&self, routes: Arc<RouteSet>) {
+        self.routes.send_if_modified(|current| {
+            let new = current.as_ref() != Some(&routes);
+            if new {
+                *current = Some(routes);
+            }
+            new
+        });
+    }
+
+    /// Hands over a connection that the peer opened. Whether the task had room for it; otherwise
+    /// it is closed.
+    pub fn connection(&self, accepted: Accepted) -> bool {
+        self.commands
+            .try_send(Command::Connection(accepted))
+            .is_ok()
+    }
+
+    /// Tells the Peer of an event: a reset, or a request for a route refresh.
+    pub async fn event(&self, event: bgp::Event) {
+        // The task is gone: nothing is left to tell.
+        let _ = self.commands.send(Command::Event(event)).await;
+    }
+
+    /// Ends the session, and the task.
+    pub async fn stop(&self, reason: StopReason) {
+        let _ = self.commands.send(Command::Stop(reason)).await;
+    }
+
+    /// What the peer says of itself; `None` if it does not answer within two seconds.
+    pub async fn status(&self) -> Option<PeerReport> {
+        self.ask(Command::Status).await
+    }
+
+    /// The routes that the peer holds from its neighbour, where its configuration keeps them.
+    pub async fn adj_in(&self) -> Option<Vec<ReceivedRoute>> {
+        self.ask(Command::AdjIn).await
+    }
+
+    /// Notices from now on.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.commands.send(question(reply)).await.ok()?;
+            answer.await.ok()
+        };
+        tokio::time::timeout(ANSWER_WITHIN, asked).await.ok()?
+    }
+}
+
+/// Runs the task; if it panics, logs that and runs it anew, ever later. No other peer notices.
+async fn supervise(spec: PeerSpec, mut inbox: Inbox) {
+    let mut wait = RESTART_AFTER;
+    loop {
+        let run = task::PeerTask::new(&spec).run(&mut inbox);
+        let Err(panic) = panics::caught(run).await else {
+            return;
+        };
+        error!(
+            peer = %spec.name,
+            panic,
+            retry_in_s = wait.as_secs(),
+            "the peer's task failed, which is a defect; it begins again"
+        );
+        if inbox.stopped_within(wait).await {
+            return;
+        }
+        wait = (wait * 2).min(RESTART_AFTER_MOST);
+    }
+}
+
+impl Inbox {
+    /// Lets time pass; whether the peer was stopped meanwhile. Questions stay unanswered.
+    async fn stopped_within(&mut self, wait: Duration) -> bool {
+        let stopped = async {
+            loop {
+                match self.commands.recv().await {
+                    None | Some(Command::Stop(_)) => return,
+                    Some(
+                        Command::Connection(_)
+                        | Command::Event(_)
+                        | Command::Status(_)
+                        | Command::AdjIn(_),
+                    ) => {}
+                }
+            }
+        };
+        tokio::time::timeout(wait, stopped).await.is_ok()
+    }
+}

@@ -1,0 +1,332 @@
+//! The loop of a peer: wait for anything, give it to the Peer, do what the Peer wants.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bgp::fsm::StateName;
+use bgp::peer::{Direction, LocalAddresses};
+use bgp::{Action, ConnId, Event, Peer, RouteSet};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tracing::{Level, debug, enabled, info, trace};
+
+use super::connection::Connection;
+use super::{Accepted, Command, Inbox, Notice, PeerReport, PeerSpec, local_addresses};
+use crate::net::tcp::Transport;
+use crate::status::reason;
+
+/// Connections that linger after their end, at most; the oldest words are then cut short.
+const MAX_LINGERING: usize = 8;
+
+/// A connection made, and the interface's other addresses.
+type Opened = Result<(TcpStream, LocalAddresses), String>;
+
+/// A neighbour at work.
+pub struct PeerTask {
+    spec: PeerSpec,
+    peer: Peer,
+    connections: Vec<Connection>,
+    connecting: Option<(ConnId, Pin<Box<dyn Future<Output = Opened> + Send>>)>,
+    lingering: JoinSet<()>,
+    next_incoming: u64,
+    state: StateName,
+    /// The last reason logged, so that a peer that stays away is not news each time.
+    logged: Option<String>,
+}
+
+/// Why the task wakes up.
+enum Wake {
+    Timer,
+    Command(Option<Command>),
+    Routes,
+    Opened(ConnId, Opened),
+    Ready(ConnId, std::io::Result<tokio::io::Ready>),
+}
+
+impl PeerTask {
+    pub fn new(spec: &PeerSpec) -> PeerTask {
+        // Seeds the jitter only; the keys of a RandomState are random.
+        let entropy = RandomState::new().build_hasher().finish();
+        PeerTask {
+            peer: Peer::new(spec.config.clone(), entropy, now()),
+            spec: spec.clone(),
+            connections: Vec::new(),
+            connecting: None,
+            lingering: JoinSet::new(),
+            next_incoming: 0,
+            state: StateName::Idle,
+            logged: None,
+        }
+    }
+
+    /// Runs until the peer is stopped or nobody is left to ask for it.
+    pub async fn run(mut self, inbox: &mut Inbox) {
+        inbox.routes.mark_changed();
+        self.peer.handle(now(), Event::Start);
+        loop {
+            self.settle(inbox);
+            let wake = self.wait(inbox).await;
+            let stop = self.take(wake, inbox);
+            if stop {
+                break;
+            }
+        }
+        self.settle(inbox);
+        // Each ends within a second.
+        while self.lingering.join_next().await.is_some() {}
+    }
+
+    /// Waits for whatever comes first. Cancel-safe, as what loses the race takes nothing with it:
+    /// channels keep their values, [`Connection::ready`] only waits, and the connection attempt
+    /// lives in `self`.
+    async fn wait(&mut self, inbox: &mut Inbox) -> Wake {
+        let deadline = self.peer.poll_timeout().map(|(at, _)| at);
+        let timer = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let connecting = &mut self.connecting;
+        let opened = async {
+            match connecting {
+                Some((conn, attempt)) => (*conn, attempt.await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = timer => Wake::Timer,
+            command = inbox.commands.recv() => Wake::Command(command),
+            Ok(()) = inbox.routes.changed() => Wake::Routes,
+            (conn, opened) = opened => Wake::Opened(conn, opened),
+            (conn, ready) = any_ready(&self.connections) => Wake::Ready(conn, ready),
+        }
+    }
+
+    /// Gives the Peer what happened. Whether the task is to end.
+    fn take(&mut self, wake: Wake, inbox: &mut Inbox) -> bool {
+        match wake {
+            Wake::Timer => self.peer.handle_timeout(now()),
+            Wake::Command(command) => return self.command(command),
+            Wake::Routes => {
+                let routes: Option<Arc<RouteSet>> = inbox.routes.borrow_and_update().clone();
+                if let Some(routes) = routes {
+                    self.peer.set_routes(now(), routes);
+                }
+            }
+            Wake::Opened(conn, opened) => {
+                self.connecting = None;
+                match opened {
+                    Ok((stream, interface)) => {
+                        self.connected(conn, Direction::Outgoing, stream, interface);
+                    }
+                    Err(reason) => self
+                        .peer
+                        .handle(now(), Event::ConnectFailed { conn, reason }),
+                }
+            }
+            Wake::Ready(conn, ready) => self.ready(conn, ready, inbox),
+        }
+        false
+    }
+
+    fn command(&mut self, command: Option<Command>) -> bool {
+        match command {
+            None => {
+                let text = "herald stopping".to_owned();
+                let reason = bgp::peer::StopReason::AdministrativeShutdown(text);
+                self.peer.handle(now(), Event::Stop(reason));
+                return true;
+            }
+            Some(Command::Stop(reason)) => {
+                self.peer.handle(now(), Event::Stop(reason));
+                return true;
+            }
+            Some(Command::Event(event)) => self.peer.handle(now(), event),
+            Some(Command::Connection(Accepted { stream, interface })) => {
+                self.next_incoming += 1;
+                let conn = ConnId(self.next_incoming);
+                self.connected(conn, Direction::Incoming, stream, interface);
+            }
+            Some(Command::Status(reply)) => {
+                let at = now();
+                let status = self.peer.status(at);
+                // Whoever asked may have gone.
+                let _ = reply.send(PeerReport { at, status });
+            }
+            Some(Command::AdjIn(reply)) => {
+                let routes = self.peer.adj_in().into_iter();
+                let routes = routes.flat_map(|adj_in| adj_in.routes());
+                let routes = routes.map(|(prefix, attributes)| (*prefix, Arc::clone(attributes)));
+                let _ = reply.send(routes.collect());
+            }
+        }
+        false
+    }
+
+    fn connected(
+        &mut self,
+        conn: ConnId,
+        direction: Direction,
+        stream: TcpStream,
+        interface: LocalAddresses,
+    ) {
+        let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else {
+            let reason = "the connection ended at once".to_owned();
+            self.peer
+                .handle(now(), Event::ConnectFailed { conn, reason });
+            return;
+        };
+        debug!(peer = %self.spec.name, %local, %remote, ?direction, "TCP connection");
+        self.connections.push(Connection::new(conn, stream));
+        let event = Event::Connected {
+            conn,
+            direction,
+            local,
+            remote,
+            interface,
+        };
+        self.peer.handle(now(), event);
+    }
+
+    fn ready(&mut self, conn: ConnId, ready: std::io::Result<tokio::io::Ready>, inbox: &mut Inbox) {
+        let Some(at) = self.connections.iter().position(|c| c.id == conn) else {
+            return;
+        };
+        let connection = &mut self.connections[at];
+        let outcome = match ready {
+            // What can be written is written after every wake.
+            Ok(ready) if !ready.is_readable() && !ready.is_read_closed() => return,
+            Ok(_) => connection.read(&mut self.peer, now()),
+            Err(error) => Err(error.to_string()),
+        };
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => {
+                // Nobody may be listening.
+                let _ = inbox.notices.send(Notice::Received);
+            }
+            Err(reason) => {
+                self.connections.remove(at);
+                self.peer.handle(now(), Event::Closed { conn, reason });
+            }
+        }
+    }
+
+    /// Does all that the Peer wants done, and writes what the sockets take.
+    fn settle(&mut self, inbox: &Inbox) {
+        while let Some(action) = self.peer.poll_action() {
+            self.act(action, inbox);
+        }
+        for connection in &mut self.connections {
+            connection.write(&mut self.peer, now());
+        }
+        let state = self.peer.state();
+        if state != self.state {
+            debug!(peer = %self.spec.name, from = %self.state, to = %state, "session state");
+            self.state = state;
+            let _ = inbox.notices.send(Notice::State(state));
+        }
+    }
+
+    fn act(&mut self, action: Action, inbox: &Inbox) {
+        match action {
+            Action::Connect(conn) => {
+                let attempt = open(self.spec.transport.clone());
+                self.connecting = Some((conn, Box::pin(attempt)));
+            }
+            Action::CancelConnect(conn) => {
+                if self.connecting.as_ref().is_some_and(|(id, _)| *id == conn) {
+                    self.connecting = None;
+                }
+            }
+            Action::Close(conn) => self.close(conn),
+            Action::Up(negotiated) => {
+                info!(
+                    peer = %self.spec.name,
+                    peer_as = %negotiated.peer_as,
+                    identifier = %negotiated.peer_identifier,
+                    hold_time_s = negotiated.hold_time.seconds(),
+                    "session is Established"
+                );
+                self.logged = None;
+                let _ = inbox.notices.send(Notice::Up(negotiated));
+            }
+            Action::Down(reason) => {
+                let heard = self.peer.heard();
+                let text = reason::text(&reason, &self.spec.config, heard);
+                match self.logged.as_deref() == Some(&*text) {
+                    true => debug!(peer = %self.spec.name, reason = text, "session is down"),
+                    false => info!(peer = %self.spec.name, reason = text, "session is down"),
+                }
+                let _ = inbox.notices.send(Notice::Down(reason, text.clone()));
+                self.logged = Some(text);
+            }
+        }
+    }
+
+    fn close(&mut self, conn: ConnId) {
+        while self.lingering.try_join_next().is_some() {}
+        let Some(at) = self.connections.iter().position(|c| c.id == conn) else {
+            return;
+        };
+        let connection = self.connections.remove(at);
+        let linger = connection.close(&mut self.peer, now());
+        if self.lingering.len() < MAX_LINGERING {
+            self.lingering.spawn(linger);
+        }
+    }
+}
+
+/// The first connection with something to do; a Peer has at most two.
+async fn any_ready(connections: &[Connection]) -> (ConnId, std::io::Result<tokio::io::Ready>) {
+    match connections {
+        [] => std::future::pending().await,
+        [only] => only.ready().await,
+        [one, other, ..] => tokio::select! {
+            ready = one.ready() => ready,
+            ready = other.ready() => ready,
+        },
+    }
+}
+
+async fn open(transport: Transport) -> Opened {
+    let stream = transport.connect().await?;
+    let ended = |error: std::io::Error| format!("the connection ended at once: {error}");
+    let local = stream.local_addr().map_err(ended)?.ip();
+    let remote = stream.peer_addr().map_err(ended)?.ip();
+    Ok((stream, local_addresses(local, remote).await))
+}
+
+/// Tokio's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The type of each whole message in `octets` (RFC 4271 §4.1), at TRACE.
+pub fn trace_messages(what: &str, mut octets: &[u8]) {
+    if !enabled!(Level::TRACE) {
+        return;
+    }
+    while let [_, rest @ ..] = octets.get(15..).unwrap_or_default() {
+        let [high, low, kind, ..] = rest else {
+            return;
+        };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let name = match kind {
+            1 => "OPEN",
+            2 => "UPDATE",
+            3 => "NOTIFICATION",
+            4 => "KEEPALIVE",
+            5 => "ROUTE-REFRESH",
+            _ => "unknown",
+        };
+        trace!(length, "{what} {name}");
+        match octets.get(length.max(19)..) {
+            Some(next) => octets = next,
+            None => return,
+        }
+    }
+}

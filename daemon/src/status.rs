@@ -1,0 +1,3 @@
+//! What a session's end means to a person.
+
+pub mod reason;
