@@ -129,9 +129,12 @@ fn families_of(open: &Open) -> Vec<AfiSafi> {
     let mut pairs: Vec<AfiSafi> = open
         .capabilities
         .iter()
-        .filter_map(|capability| match capability {
-            Capability::Multiprotocol(pair) => Some(*pair),
-            _ => None,
+        .filter_map(|capability| {
+            if let Capability::Multiprotocol(pair) = capability {
+                Some(*pair)
+            } else {
+                None
+            }
         })
         .collect();
     if pairs.is_empty() {
@@ -170,14 +173,16 @@ fn keepalive_time(hold_time: HoldTime, configured: Option<Duration>) -> Option<D
 /// RFC 7911 §4: families in which we can receive paths and the peer can send them.
 fn receive_add_path(sent: &Open, received: &Open, families: &[Family]) -> Vec<Family> {
     let has = |open: &Open, family: Family, direction: u8| {
-        open.capabilities.iter().any(|capability| match capability {
-            Capability::AddPath(entries) => entries.iter().any(|(pair, send_receive)| {
+        open.capabilities.iter().any(|capability| {
+            let Capability::AddPath(entries) = capability else {
+                return false;
+            };
+            entries.iter().any(|(pair, send_receive)| {
                 // A value that is not 1, 2 or 3 is ignored.
                 *pair == family.afi_safi()
                     && *send_receive <= (ADD_PATH_RECEIVE | ADD_PATH_SEND)
                     && send_receive & direction != 0
-            }),
-            _ => false,
+            })
         })
     };
     families
@@ -191,17 +196,23 @@ fn receive_add_path(sent: &Open, received: &Open, families: &[Family]) -> Vec<Fa
 /// RFC 8950 §4: IPv4 unicast NLRI with an IPv6 next hop.
 fn extended_next_hop(open: &Open) -> bool {
     let wanted = (Family::Ipv4Unicast.afi_safi(), AFI_IPV6);
-    open.capabilities.iter().any(|capability| match capability {
-        Capability::ExtendedNextHop(entries) => entries.contains(&wanted),
-        _ => false,
+    open.capabilities.iter().any(|capability| {
+        if let Capability::ExtendedNextHop(entries) = capability {
+            entries.contains(&wanted)
+        } else {
+            false
+        }
     })
 }
 
 /// RFC 4724 §3: where it stands more than once, the last one counts.
 fn graceful_restart(open: &Open) -> Option<GracefulRestart> {
     let mut found = open.capabilities.iter().rev();
-    found.find_map(|capability| match capability {
-        Capability::GracefulRestart(restart) => Some(restart.clone()),
-        _ => None,
+    found.find_map(|capability| {
+        if let Capability::GracefulRestart(restart) = capability {
+            Some(restart.clone())
+        } else {
+            None
+        }
     })
 }

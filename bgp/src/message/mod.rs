@@ -12,6 +12,10 @@ use refresh::RouteRefresh;
 use update::Update;
 
 /// One BGP message. An UPDATE borrows the octets it was read from.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every message is an UPDATE, and a box would cost it an allocation"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// Type 1.

@@ -57,9 +57,12 @@ impl Open {
 
     /// The AS number of the four-octet AS capability, if there is one.
     pub fn four_octet_as(&self) -> Option<Asn> {
-        self.find(|capability| match capability {
-            Capability::FourOctetAs(asn) => Some(*asn),
-            _ => None,
+        self.find(|capability| {
+            if let Capability::FourOctetAs(asn) = capability {
+                Some(*asn)
+            } else {
+                None
+            }
         })
     }
 
@@ -100,9 +103,12 @@ impl Open {
 
     /// RFC 9234 §4.2: the pairs of Table 2; several role capabilities must agree.
     fn check_role(&self, ours: Role, strict: bool) -> Result<(), Notification> {
-        let mut theirs = self.capabilities.iter().filter_map(|c| match c {
-            Capability::Role(role) => Some(*role),
-            _ => None,
+        let mut theirs = self.capabilities.iter().filter_map(|c| {
+            if let Capability::Role(role) = c {
+                Some(*role)
+            } else {
+                None
+            }
         });
         let wanted = match ours {
             Role::Provider => 3,
