@@ -19,6 +19,8 @@ pub const MAX_LENGTH: usize = 4096;
 pub const MAX_EXTENDED_LENGTH: usize = 65_535;
 
 const MARKER: [u8; 16] = [0xff; 16];
+/// Type of an UPDATE.
+const UPDATE: u8 = 2;
 
 /// What reading and writing messages depends on: the session's state in the codec's terms.
 ///
@@ -93,23 +95,33 @@ pub fn decode<'a>(
         return Ok(None);
     };
     let body = message.get(HEADER_LENGTH..).unwrap_or_default();
-    let parsed = match message.get(HEADER_LENGTH - 1) {
-        Some(1) => Message::Open(Open::parse(body)?),
-        Some(2) => Message::Update(Update::parse(body, rules)?),
+    if message.get(HEADER_LENGTH - 1) == Some(&UPDATE) {
+        // In place, and by itself: an UPDATE is large, and each move of it shows.
+        let mut update = Update::default();
+        update.read(body, rules)?;
+        return Ok(Some((Message::Update(update), length)));
+    }
+    let other = decode_other(message, body)?;
+    Ok(Some((other, length)))
+}
+
+/// Reads a whole message that is no UPDATE.
+fn decode_other<'a>(message: &'a [u8], body: &'a [u8]) -> Result<Message<'a>, Notification> {
+    match message.get(HEADER_LENGTH - 1) {
+        Some(1) => Ok(Message::Open(Open::parse(body)?)),
         Some(3) => match Notification::parse(body) {
-            Some(notification) => Message::Notification(notification),
-            None => return Err(bad_length(length)),
+            Some(notification) => Ok(Message::Notification(notification)),
+            None => Err(bad_length(message.len())),
         },
-        Some(4) => Message::Keepalive,
+        Some(4) => Ok(Message::Keepalive),
         Some(5) => match RouteRefresh::parse(body) {
-            Some(refresh) => Message::RouteRefresh(refresh),
+            Some(refresh) => Ok(Message::RouteRefresh(refresh)),
             // RFC 7313 §5: Data is the whole message.
-            None => return Err(Notification::INVALID_ROUTE_REFRESH_LENGTH.with_data(message)),
+            None => Err(Notification::INVALID_ROUTE_REFRESH_LENGTH.with_data(message)),
         },
-        Some(other) => return Err(Notification::BAD_MESSAGE_TYPE.with_data([*other])),
-        None => return Ok(None),
-    };
-    Ok(Some((parsed, length)))
+        Some(other) => Err(Notification::BAD_MESSAGE_TYPE.with_data([*other])),
+        None => Err(bad_length(message.len())),
+    }
 }
 
 /// Whether the message that `input` begins with says it is a NOTIFICATION.

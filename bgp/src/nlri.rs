@@ -193,6 +193,17 @@ impl Iterator for NlriIter<'_> {
             }
             false => None,
         };
+        if self.family == Family::Ipv4Unicast
+            && let Some([length, address @ ..]) = self.rest.first_chunk::<5>()
+        {
+            // Octets of what follows may be in `address`; the mask takes them off.
+            let prefix = ipv4_net(u32::from_be_bytes(*address), *length)?;
+            self.rest = self.rest.get(1 + usize::from(length.div_ceil(8))..)?;
+            return Some(NlriEntry {
+                path_identifier,
+                prefix: IpNet::V4(prefix),
+            });
+        }
         let (length, rest) = self.rest.split_first()?;
         let (octets, rest) = rest.split_at_checked(usize::from(length.div_ceil(8)))?;
         self.rest = rest;
@@ -218,7 +229,14 @@ fn ipv4_prefix(octets: &[u8], length: u8) -> Option<Ipv4Net> {
         [a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
         _ => return None,
     };
-    let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+    ipv4_net(bits, length)
+}
+
+/// The prefix of these bits, the ones after its length cleared; `None` for a length over 32.
+#[inline]
+fn ipv4_net(bits: u32, length: u8) -> Option<Ipv4Net> {
+    let host = 32_u32.checked_sub(u32::from(length))?;
+    let mask = u32::MAX.checked_shl(host).unwrap_or(0);
     Ipv4Net::new(Ipv4Addr::from_bits(bits & mask), length).ok()
 }
 

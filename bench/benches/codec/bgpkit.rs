@@ -22,7 +22,7 @@ pub fn write(message: &BgpMessage, out: &mut Bytes) {
 }
 
 pub fn visit(octets: &Bytes, content: &mut Content) {
-    let BgpMessage::Update(update) = parse(octets) else {
+    let BgpMessage::Update(update) = &parse(octets) else {
         panic!("not an UPDATE");
     };
     visit_prefixes(&update.withdrawn_prefixes, content);

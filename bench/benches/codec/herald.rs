@@ -27,7 +27,8 @@ pub fn write(message: &Message<'_>, out: &mut BytesMut) {
 }
 
 pub fn visit(octets: &Bytes, content: &mut Content) {
-    let Ok(Some((Message::Update(update), _))) = codec::decode(octets, &rules()) else {
+    // By reference, here and for the others: what is measured is not a move.
+    let Ok(Some((Message::Update(update), _))) = &codec::decode(octets, &rules()) else {
         panic!("not an UPDATE");
     };
     visit_nlri(&update.withdrawn, content);

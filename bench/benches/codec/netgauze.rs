@@ -27,7 +27,7 @@ pub fn write(message: &BgpMessage, out: &mut Vec<u8>) {
 }
 
 pub fn visit(octets: &Bytes, content: &mut Content) {
-    let BgpMessage::Update(update) = parse(octets) else {
+    let BgpMessage::Update(update) = &parse(octets) else {
         panic!("not an UPDATE");
     };
     visit_ipv4(update.withdraw_routes(), content);

@@ -106,15 +106,23 @@ impl<'a> Segment<'a> {
     /// The AS numbers in wire order.
     #[inline]
     pub fn asns(&self) -> impl Iterator<Item = Asn> + use<'a> {
-        let width = self.width;
-        // No number is 0, so `filter_map` drops none.
-        self.octets
-            .chunks_exact(width.octets())
-            .filter_map(move |octets| match (width, octets) {
-                (Width::Two, [a, b]) => Asn::new(u32::from_be_bytes([0, 0, *a, *b])),
-                (Width::Four, [a, b, c, d]) => Asn::new(u32::from_be_bytes([*a, *b, *c, *d])),
-                (Width::Two | Width::Four, _) => None,
-            })
+        let Segment { width, octets, .. } = *self;
+        let mut rest = octets;
+        // No number is 0, so `Asn::new` does not end the run early.
+        std::iter::from_fn(move || {
+            let (number, after) = match width {
+                Width::Two => {
+                    let ([a, b], after) = rest.split_first_chunk()?;
+                    (u32::from_be_bytes([0, 0, *a, *b]), after)
+                }
+                Width::Four => {
+                    let (octets, after) = rest.split_first_chunk()?;
+                    (u32::from_be_bytes(*octets), after)
+                }
+            };
+            rest = after;
+            Asn::new(number)
+        })
     }
 
     /// What the segment adds to the length of the path (RFC 4271 §9.1.2.2, RFC 5065 §5.3): a

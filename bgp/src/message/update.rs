@@ -97,9 +97,9 @@ impl Update<'_> {
 }
 
 impl<'a> Update<'a> {
-    /// Reads the body. The error is the NOTIFICATION of an error that resets the session.
-    #[inline]
-    pub(crate) fn parse(body: &'a [u8], rules: &Rules) -> Result<Update<'a>, Notification> {
+    /// Reads the body into an empty UPDATE. The error is the NOTIFICATION of an error that resets
+    /// the session.
+    pub(crate) fn read(&mut self, body: &'a [u8], rules: &Rules) -> Result<(), Notification> {
         let add_path = rules.receive_add_path.contains(Family::Ipv4Unicast);
         let prefixes = |octets| {
             Nlri::parse(Family::Ipv4Unicast, add_path, octets)
@@ -108,12 +108,10 @@ impl<'a> Update<'a> {
         // RFC 4271 §6.3: Withdrawn Routes Length + Total Attribute Length + 23 > Length.
         let (withdrawn, rest) = block(body).ok_or(Notification::MALFORMED_ATTRIBUTE_LIST)?;
         let (attributes, nlri) = block(rest).ok_or(Notification::MALFORMED_ATTRIBUTE_LIST)?;
+        self.withdrawn = prefixes(withdrawn)?;
+        self.nlri = prefixes(nlri)?;
         let mut reader = Reader {
-            update: Update {
-                withdrawn: prefixes(withdrawn)?,
-                nlri: prefixes(nlri)?,
-                ..Update::default()
-            },
+            update: self,
             seen: [0; 4],
             reset: None,
         };
@@ -123,7 +121,7 @@ impl<'a> Update<'a> {
         } else if !reader.update.nlri.is_empty() {
             reader.check_mandatory(rules);
         }
-        Ok(reader.update)
+        Ok(())
     }
 }
 
@@ -135,15 +133,15 @@ fn block(input: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The attributes of one UPDATE while they are read.
-struct Reader<'a> {
-    update: Update<'a>,
+struct Reader<'u, 'a> {
+    update: &'u mut Update<'a>,
     /// One bit for each Attribute Type Code that has been there.
     seen: [u64; 4],
     /// What to send if the first treat-as-withdraw error turns out to need a reset.
     reset: Option<Notification>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'_, 'a> {
     /// Walks over the attributes. RFC 7606 §3: an error in one does not stop the walk, unless
     /// the next one cannot be found.
     #[inline]
