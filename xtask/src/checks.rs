@@ -37,7 +37,9 @@ pub fn ci() -> Outcome {
             "--document-private-items",
         ],
     );
-    doc.env("RUSTDOCFLAGS", "-D warnings");
+    // Private items have pages too, so links to them resolve.
+    let flags = "-D warnings -A rustdoc::private_intra_doc_links";
+    doc.env("RUSTDOCFLAGS", flags);
     step("doc", doc)?;
     test(&[])?;
     docs::check()
