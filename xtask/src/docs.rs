@@ -1,8 +1,10 @@
 //! `cargo xtask docs`: a command in a document is run, so that it cannot go stale.
 //!
 //! A fenced block whose info string is `sh run` is one shell script; it runs at the top of the
-//! checkout and must succeed within [`LIMIT`].
+//! checkout and must succeed within [`LIMIT`]. `herald` there is the release build, and what would
+//! run until somebody ends it (`herald demo`) ends after [`RUN_FOR`].
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,8 @@ use crate::run::{Outcome, command, root, tracked_files};
 
 /// The longest that one block may take; a release build may be in it.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// In `HERALD_FOR`.
+const RUN_FOR: &str = "10s";
 const OPENING: &str = "```sh run";
 const CLOSING: &str = "```";
 
@@ -47,7 +51,11 @@ fn blocks(text: &str) -> Vec<(usize, String)> {
 
 fn run(file: &str, line: usize, script: &str) -> Outcome {
     println!("== {file}:{line}\n{}", script.trim_end());
+    let own = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{own}", target().join("release").display());
     let mut child = command("bash", &["-euo", "pipefail", "-c", script])
+        .env("PATH", path)
+        .env("HERALD_FOR", RUN_FOR)
         .stdin(Stdio::null())
         .spawn()
         .map_err(|error| format!("cannot start bash: {error}"))?;
@@ -63,6 +71,11 @@ fn run(file: &str, line: usize, script: &str) -> Outcome {
             None => std::thread::sleep(Duration::from_millis(100)),
         }
     }
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 #[cfg(test)]
