@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
 
-use crate::decode;
+use crate::{check, decode, explain, run, status};
 
 /// Where the daemon is asked, unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
@@ -31,6 +31,10 @@ pub struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Run(run::Args),
+    Check(check::Args),
+    Status(status::Args),
+    Explain(explain::Args),
     Decode(decode::Args),
 }
 
@@ -38,13 +42,16 @@ impl Cli {
     /// Runs the command that was asked for.
     pub fn run(self) -> ExitCode {
         match self.command {
+            Command::Run(args) => run::main(args),
+            Command::Check(args) => check::main(&args),
+            Command::Status(args) => status::main(&args),
+            Command::Explain(args) => explain::main(&args),
             Command::Decode(args) => decode::run(&args),
         }
     }
 }
 
 /// `--socket`.
-#[allow(dead_code, reason = "the commands that use it follow")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct SocketArg {
     /// The daemon's unix socket.
@@ -53,7 +60,6 @@ pub struct SocketArg {
 }
 
 /// `--lb-class`.
-#[allow(dead_code, reason = "the commands that use it follow")]
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ClassArg {
     /// A loadBalancerClass that is ours (repeatable). Without it, Services without a class are.
@@ -66,7 +72,6 @@ pub struct ClassArg {
     pub classes: Vec<String>,
 }
 
-#[allow(dead_code, reason = "the commands that use it follow")]
 impl ClassArg {
     /// The same, as the reader of manifests takes it.
     pub fn options(&self) -> controller::Options {
@@ -77,7 +82,6 @@ impl ClassArg {
 }
 
 /// `-o`.
-#[allow(dead_code, reason = "the commands that use it follow")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     /// For people.
@@ -89,7 +93,6 @@ pub enum Output {
     Yaml,
 }
 
-#[allow(dead_code, reason = "the commands that use it follow")]
 /// Says on standard error why a command cannot go on; exit code 1.
 pub fn fail(reason: impl std::fmt::Display) -> ExitCode {
     eprintln!("herald: {reason}");

@@ -1,16 +1,20 @@
 //! The `herald` binary: sockets, tasks and files around the pure crates.
+//!
+//! [`run`] is standalone operation. A snapshot of the directory becomes assignments and
+//! announcements ([`run::round`]), [`peers`] gives each neighbour its task, and [`peer_io`] moves
+//! octets between a `bgp::Peer` and its sockets. [`observe`] is what a person or Prometheus sees.
 
+mod check;
 mod cli;
 mod decode;
-#[allow(dead_code, reason = "the commands that use it follow")]
+mod explain;
 mod logging;
-#[allow(dead_code, reason = "the commands that use it follow")]
 mod net;
-#[allow(dead_code, reason = "the commands that use it follow")]
+mod observe;
 mod peer_io;
-#[allow(dead_code, reason = "the commands that use it follow")]
+mod peers;
+mod run;
 mod runtime;
-#[allow(dead_code, reason = "the commands that use it follow")]
 mod status;
 
 use std::process::ExitCode;

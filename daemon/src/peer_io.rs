@@ -78,10 +78,10 @@ async fn local_addresses(local: std::net::IpAddr, remote: std::net::IpAddr) -> L
 /// What is asked of a peer's task.
 enum Command {
     Connection(Accepted),
-    Event(bgp::Event),
     /// End the session for this reason, and the task with it.
     Stop(StopReason),
     Status(oneshot::Sender<PeerReport>),
+    #[allow(dead_code, reason = "the router of `herald demo` is asked")]
     AdjIn(oneshot::Sender<Vec<ReceivedRoute>>),
 }
 
@@ -98,6 +98,7 @@ pub struct PeerReport {
 }
 
 /// What has just happened to a peer, for whoever listens.
+#[allow(dead_code, reason = "`herald demo` listens")]
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The session is in this state now; states it only passed through are left out.
@@ -125,25 +126,50 @@ struct Inbox {
     notices: broadcast::Sender<Notice>,
 }
 
-/// Starts a peer's task. It gets no routes before the first [`PeerHandle::set_routes`], and ends
-/// after [`PeerHandle::stop`] or with the last handle.
-pub fn spawn(spec: PeerSpec) -> (PeerHandle, JoinHandle<()>) {
+/// Starts a peer's task, and gives every notice from the very first on. It gets no routes before
+/// the first [`PeerHandle::set_routes`], and ends after [`PeerHandle::stop`] or with the last
+/// handle.
+#[allow(
+    dead_code,
+    reason = "`herald demo` is who listens from the first notice on"
+)]
+pub fn spawn_with_notices(
+    spec: PeerSpec,
+) -> (PeerHandle, broadcast::Receiver<Notice>, JoinHandle<()>) {
+    start(spec, None)
+}
+
+/// Starts a peer's task once its old one has ended, or after two seconds.
+pub fn spawn_after(spec: PeerSpec, before: Option<JoinHandle<()>>) -> (PeerHandle, JoinHandle<()>) {
+    let (handle, _, task) = start(spec, before);
+    (handle, task)
+}
+
+fn start(
+    spec: PeerSpec,
+    before: Option<JoinHandle<()>>,
+) -> (PeerHandle, broadcast::Receiver<Notice>, JoinHandle<()>) {
     let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
     let (routes, route_inbox) = watch::channel(None);
-    let (notices, _) = broadcast::channel(MAX_NOTICES);
+    let (notices, first) = broadcast::channel(MAX_NOTICES);
     let inbox = Inbox {
         commands: command_inbox,
         routes: route_inbox,
         notices: notices.clone(),
     };
-    let task = tokio::spawn(supervise(spec, inbox));
-    let routes = Arc::new(routes);
+    let task = tokio::spawn(async move {
+        if let Some(before) = before {
+            // Its Cease has been sent by then, or will never be.
+            let _ = tokio::time::timeout(ANSWER_WITHIN, before).await;
+        }
+        supervise(spec, inbox).await;
+    });
     let handle = PeerHandle {
         commands,
-        routes,
+        routes: Arc::new(routes),
         notices,
     };
-    (handle, task)
+    (handle, first, task)
 }
 
 impl PeerHandle {
@@ -166,12 +192,6 @@ impl PeerHandle {
             .is_ok()
     }
 
-    /// Tells the Peer of an event: a reset, or a request for a route refresh.
-    pub async fn event(&self, event: bgp::Event) {
-        // The task is gone: nothing is left to tell.
-        let _ = self.commands.send(Command::Event(event)).await;
-    }
-
     /// Ends the session, and the task.
     pub async fn stop(&self, reason: StopReason) {
         let _ = self.commands.send(Command::Stop(reason)).await;
@@ -183,11 +203,13 @@ impl PeerHandle {
     }
 
     /// The routes that the peer holds from its neighbour, where its configuration keeps them.
+    #[allow(dead_code, reason = "the router of `herald demo` is asked")]
     pub async fn adj_in(&self) -> Option<Vec<ReceivedRoute>> {
         self.ask(Command::AdjIn).await
     }
 
     /// Notices from now on.
+    #[allow(dead_code, reason = "`herald demo` listens")]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
     }
@@ -230,12 +252,7 @@ impl Inbox {
             loop {
                 match self.commands.recv().await {
                     None | Some(Command::Stop(_)) => return,
-                    Some(
-                        Command::Connection(_)
-                        | Command::Event(_)
-                        | Command::Status(_)
-                        | Command::AdjIn(_),
-                    ) => {}
+                    Some(Command::Connection(_) | Command::Status(_) | Command::AdjIn(_)) => {}
                 }
             }
         };

@@ -67,6 +67,7 @@ pub struct Transport {
 
 impl Transport {
     /// A peer with none of the options.
+    #[allow(dead_code, reason = "`herald demo` and tests need no options")]
     pub fn to(address: IpAddr, port: u16) -> Transport {
         Transport {
             address,
@@ -229,6 +230,30 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, String> {
         }
         _ => format!("cannot listen at {address}: {error}"),
     })
+}
+
+/// Listens for people and Prometheus; an unspecified IPv6 address takes IPv4 connections too.
+///
+/// # Errors
+/// The operating system's.
+pub fn serve(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(address);
+    let kind = Type::STREAM.nonblocking();
+    // A host without IPv6 still has metrics at every address.
+    let (socket, address) = match Socket::new(domain, kind, Some(Protocol::TCP)) {
+        Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::TCP))?;
+            (socket, SocketAddr::new(unspecified(false), address.port()))
+        }
+        socket => (socket?, address),
+    };
+    socket.set_reuse_address(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

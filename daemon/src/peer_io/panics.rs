@@ -34,8 +34,7 @@ mod tests {
         assert_eq!(caught(async { 7 }).await, Ok(7));
         let panics = async {
             tokio::task::yield_now().await;
-            let nothing: Option<u8> = None;
-            nothing.expect("there was nothing")
+            panic!("there was nothing")
         };
         assert_eq!(caught(panics).await, Err("there was nothing".to_owned()));
     }

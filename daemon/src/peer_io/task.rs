@@ -23,12 +23,15 @@ const MAX_LINGERING: usize = 8;
 /// A connection made, and the interface's other addresses.
 type Opened = Result<(TcpStream, LocalAddresses), String>;
 
+/// A connection being made.
+type Attempt = Pin<Box<dyn Future<Output = Opened> + Send>>;
+
 /// A neighbour at work.
 pub struct PeerTask {
     spec: PeerSpec,
     peer: Peer,
     connections: Vec<Connection>,
-    connecting: Option<(ConnId, Pin<Box<dyn Future<Output = Opened> + Send>>)>,
+    connecting: Option<(ConnId, Attempt)>,
     lingering: JoinSet<()>,
     next_incoming: u64,
     state: StateName,
@@ -144,7 +147,6 @@ impl PeerTask {
                 self.peer.handle(now(), Event::Stop(reason));
                 return true;
             }
-            Some(Command::Event(event)) => self.peer.handle(now(), event),
             Some(Command::Connection(Accepted { stream, interface })) => {
                 self.next_incoming += 1;
                 let conn = ConnId(self.next_incoming);

@@ -1,0 +1,257 @@
+//! What a person or Prometheus sees of the daemon: HTTP on a unix socket and, unless switched off,
+//! on a TCP port. Only reading; nothing here changes anything.
+
+pub mod client;
+mod metrics;
+mod report;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use plan::world::ObjectName;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::net::tcp;
+use crate::peers::{ListenerProblems, PeerTable};
+use crate::run::round::View;
+
+/// Connections at a time, on both sockets together. More wait.
+const MAX_CONNECTIONS: usize = 32;
+/// How long a connection may take from request to request.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// Wait after the system could not give a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Everything that can be asked about.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    view: watch::Receiver<Arc<View>>,
+    peers: PeerTable,
+    listener: ListenerProblems,
+    options: plan::health::Options,
+    started: Instant,
+}
+
+impl Observed {
+    /// The parts of a running daemon.
+    pub fn new(
+        view: watch::Receiver<Arc<View>>,
+        peers: PeerTable,
+        listener: ListenerProblems,
+        options: plan::health::Options,
+    ) -> Observed {
+        Observed {
+            view,
+            peers,
+            listener,
+            options,
+            started: Instant::now(),
+        }
+    }
+
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+}
+
+/// Serving, until dropped. The unix socket's file goes with it.
+#[derive(Debug)]
+pub struct Servers {
+    tasks: Vec<JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        // It may be gone already, and is replaced at the next start otherwise.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// Begins serving at the unix socket and, if there is an address, over TCP.
+///
+/// # Errors
+/// A text for people: which of the two is not possible, and what to do.
+pub async fn serve(
+    socket: &Path,
+    metrics: Option<SocketAddr>,
+    observed: Observed,
+) -> Result<Servers, String> {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let unix = bind_unix(socket).await?;
+    let mut servers = Servers {
+        tasks: Vec::new(),
+        socket: socket.to_owned(),
+    };
+    if let Some(address) = metrics {
+        let listener = bind_tcp(address)?;
+        info!(%address, "serving /metrics, /healthz and /readyz");
+        let (observed, slots) = (observed.clone(), Arc::clone(&slots));
+        servers.tasks.push(tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => connection(stream, false, &observed, &slots).await,
+                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                }
+            }
+        }));
+    }
+    servers.tasks.push(tokio::spawn(async move {
+        loop {
+            match unix.accept().await {
+                Ok((stream, _)) => connection(stream, true, &observed, &slots).await,
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        }
+    }));
+    Ok(servers)
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<TcpListener, String> {
+    tcp::serve(address).map_err(|error| {
+        format!("cannot serve metrics at {address}: {error}; choose another --metrics, or off")
+    })
+}
+
+/// Binds the unix socket for this user only. A file that an earlier process left is replaced; one
+/// that a process answers at is not.
+async fn bind_unix(path: &Path) -> Result<UnixListener, String> {
+    let failed = |error: std::io::Error| {
+        format!(
+            "cannot open the socket {}: {error}; choose another --socket",
+            path.display()
+        )
+    };
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    if tokio::net::UnixStream::connect(path).await.is_ok() {
+        return Err(format!(
+            "another herald answers at the socket {}: stop it, or choose another --socket",
+            path.display()
+        ));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Err(_) | Ok(()) => {}
+    }
+    // Its permissions are set before it has its name, so nobody else can be in between.
+    let hidden = path.with_extension(format!("{}.new", std::process::id()));
+    let listener = UnixListener::bind(&hidden).map_err(failed)?;
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    std::fs::rename(&hidden, path).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Serves a connection in a task of its own, once there is room for it. `trusted` is the unix
+/// socket: only there the configuration is shown.
+async fn connection<S>(stream: S, trusted: bool, observed: &Observed, slots: &Arc<Semaphore>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+        return;
+    };
+    let observed = observed.clone();
+    tokio::spawn(async move {
+        let service = service_fn(|request| {
+            let observed = observed.clone();
+            async move { Ok::<_, Infallible>(answer(&request, trusted, &observed).await) }
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_WITHIN)
+            .max_buf_size(8 * 1024)
+            .serve_connection(TokioIo::new(stream), service);
+        // A client that breaks off is its own affair.
+        let _ = served.await;
+        drop(slot);
+    });
+}
+
+async fn answer(
+    request: &Request<Incoming>,
+    trusted: bool,
+    observed: &Observed,
+) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".into());
+    }
+    let parts: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    match (trusted, parts.as_slice()) {
+        (_, ["metrics"]) => metrics::response(metrics::text(observed).await),
+        (_, ["healthz"]) => text(StatusCode::OK, "ok\n".into()),
+        (_, ["readyz"]) => ready(&observed.view()),
+        (true, ["status"]) => json(report::overview(observed).await),
+        (true, ["status", subject]) => match report::subject(subject, observed).await {
+            Some(value) => json(value),
+            None => text(StatusCode::NOT_FOUND, "no such subject\n".into()),
+        },
+        (true, ["world"]) => json(report::world(&observed.view().world)),
+        (true, ["explain", form, namespace, name]) => explain(form, namespace, name, observed),
+        _ => text(StatusCode::NOT_FOUND, "not found\n".into()),
+    }
+}
+
+/// Ready once the first round is announced, and as long as assignments can be kept.
+fn ready(view: &View) -> Response<Full<Bytes>> {
+    match (view.rounds, &view.state_error) {
+        (0, _) => text(StatusCode::SERVICE_UNAVAILABLE, "no round yet\n".into()),
+        (_, Some(error)) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        (_, None) => text(StatusCode::OK, "ok\n".into()),
+    }
+}
+
+fn explain(form: &str, namespace: &str, name: &str, observed: &Observed) -> Response<Full<Bytes>> {
+    let view = observed.view();
+    let service = ObjectName {
+        namespace: namespace.into(),
+        name: name.into(),
+    };
+    match plan::explain(&view.world, &service, Some(&view.node), observed.options) {
+        None => text(StatusCode::NOT_FOUND, "no such Service\n".into()),
+        Some(explanation) if form == "json" => json(serde_json::json!(explanation)),
+        Some(explanation) => text(StatusCode::OK, explanation.to_string()),
+    }
+}
+
+fn json(value: Value) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::OK, format!("{value:#}\n"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
