@@ -105,7 +105,10 @@ impl<'a> Round<'a> {
             (false, _, _, Some(reason)) => Outcome::KeptDespite(reason),
             (true, false, Some(lost), _) => Outcome::Reassigned(lost),
             (_, false, _, _) => Outcome::Assigned,
-            (true, true, Some(lost), shortfall) => Outcome::Cleared(lost, shortfall),
+            (true, true, Some(lost), shortfall) => {
+                let shortfall = shortfall.filter(|reason| *reason != lost);
+                Outcome::Cleared(lost, shortfall)
+            }
             (true, true, None, Some(reason)) => Outcome::Pending(reason),
             (true, true, None, None) => Outcome::Pending(Reason::NoFamily),
             (false, true, _, None) => Outcome::Kept,
@@ -185,8 +188,9 @@ impl<'a> Round<'a> {
             .collect())
     }
 
-    /// One address of each family: all out of the first pool that has them all, else each out of
-    /// the first pool that has it.
+    /// One address of each family. First those that are shared under the Service's key already;
+    /// the rest all out of the first pool that has them all, else each out of the first pool that
+    /// has it.
     fn search_pools(
         &mut self,
         service: &Service,
@@ -194,58 +198,61 @@ impl<'a> Round<'a> {
         missing: &[IpFamily],
         held: &[IpAddr],
     ) -> (Vec<IpAddr>, Option<Reason>) {
+        let mut found: Vec<IpAddr> = missing
+            .iter()
+            .filter_map(|family| self.shared_in(service, pools, *family))
+            .collect();
+        let lacks = |family: &IpFamily| found.iter().all(|a| family_of(*a) != *family);
+        let missing: Vec<IpFamily> = missing.iter().copied().filter(lacks).collect();
+        let home = [held, &found].concat().first().copied();
+        let home = home.and_then(|address| self.index.pool_of(address));
         let mut ordered = pools.to_vec();
-        let home = held
-            .first()
-            .and_then(|address| self.index.pool_of(*address));
         // The second family preferably out of the pool of the first; stable otherwise.
         ordered.sort_by_key(|pool| home.is_none_or(|home| home.name != pool.name));
-        if missing.len() > 1 {
-            for pool in &ordered {
-                let found: Vec<IpAddr> = missing
-                    .iter()
-                    .filter_map(|family| self.first_in(service, pool, *family))
-                    .collect();
-                if found.len() == missing.len() {
-                    return (found, None);
-                }
-            }
+        let mut together = ordered.iter().map(|pool| -> Vec<IpAddr> {
+            let families = missing.iter();
+            families
+                .filter_map(|family| self.lowest_in(pool, *family))
+                .collect()
+        });
+        if let Some(all) = together.find(|all| all.len() == missing.len()) {
+            found.extend(all);
+            return (found, None);
         }
-        let mut found = Vec::new();
         let mut shortfall = None;
         for family in missing {
-            let address = ordered
-                .iter()
-                .find_map(|pool| self.first_in(service, pool, *family));
+            let address = ordered.iter().find_map(|pool| self.lowest_in(pool, family));
             match address {
                 Some(address) => found.push(address),
-                None => shortfall = shortfall.or(Some(exhausted(service, &ordered, *family))),
+                None => shortfall = shortfall.or(Some(exhausted(service, &ordered, family))),
             }
         }
         (found, shortfall)
     }
 
-    /// The address of the pool that the Service gets: one that is shared under its key already,
-    /// else the lowest free one of the first range that has any.
-    fn first_in(
-        &mut self,
+    /// The lowest address of these pools that is held under the Service's key and that it may join.
+    fn shared_in(
+        &self,
         service: &Service,
-        pool: &'a Arc<Pool>,
+        pools: &[&'a Arc<Pool>],
         family: IpFamily,
     ) -> Option<IpAddr> {
-        let in_pool = |address: &IpAddr| {
-            family_of(*address) == family
-                && pool.ranges.iter().any(|range| range.contains(*address))
-                && pool.offers(*address)
+        let in_pools = |address: IpAddr| {
+            let pool = self.index.pool_of(address);
+            pool.is_some_and(|pool| {
+                pool.offers(address) && pools.iter().any(|other| other.name == pool.name)
+            })
         };
-        let joined = self
-            .taken
-            .shared(service)
-            .filter(in_pool)
-            .find(|address| self.taken.check(*address, service).is_ok());
-        if joined.is_some() {
-            return joined;
-        }
+        let mut shared = self.taken.shared(service);
+        shared.find(|address| {
+            family_of(*address) == family
+                && in_pools(*address)
+                && self.taken.check(*address, service).is_ok()
+        })
+    }
+
+    /// The lowest free address of the first range of the pool that has any.
+    fn lowest_in(&mut self, pool: &'a Arc<Pool>, family: IpFamily) -> Option<IpAddr> {
         (0..pool.ranges.len()).find_map(|range| self.first_free(pool, range, family))
     }
 

@@ -7,6 +7,9 @@ use crate::world::{BgpAdvertisement, Community};
 /// GRACEFUL_SHUTDOWN (RFC 8326 §5): the route is about to go, prefer another.
 pub const GRACEFUL_SHUTDOWN: Community = Community::Standard(0xffff_0000);
 
+/// LOCAL_PREF where none is set: the value that routers use by custom.
+const DEFAULT_LOCAL_PREF: u32 = 100;
+
 /// Attributes of a route, in plain types; BGP's own rules come later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Attributes {
@@ -44,8 +47,10 @@ impl Attributes {
         communities.sort();
         communities.dedup();
         Attributes {
-            // RFC 4271 §9.1: no LOCAL_PREF is 100, no MED is the best one.
-            local_pref: self.local_pref.max(other.local_pref),
+            // No LOCAL_PREF is 100, no MED is the best one (RFC 4271 §9.1.2.2).
+            local_pref: std::cmp::max_by_key(self.local_pref, other.local_pref, |local_pref| {
+                local_pref.unwrap_or(DEFAULT_LOCAL_PREF)
+            }),
             med: self.med.min(other.med),
             as_path_prepend: self.as_path_prepend.min(other.as_path_prepend),
             communities,
@@ -60,5 +65,41 @@ impl Attributes {
         self.communities.sort();
         self.communities.dedup();
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_sayings_the_preferred_value_is_kept_whatever_the_order() {
+        let said = |local_pref, med, as_path_prepend| Attributes {
+            local_pref,
+            med,
+            as_path_prepend,
+            communities: Vec::new(),
+        };
+        let table = [
+            (
+                said(None, None, 0),
+                said(Some(50), Some(1), 3),
+                said(None, None, 0),
+            ),
+            (
+                said(None, Some(7), 2),
+                said(Some(200), Some(5), 3),
+                said(Some(200), Some(5), 2),
+            ),
+            (
+                said(Some(1), None, 1),
+                said(Some(2), None, 1),
+                said(Some(2), None, 1),
+            ),
+        ];
+        for (one, other, expected) in table {
+            assert_eq!(one.united(&other), expected);
+            assert_eq!(other.united(&one), expected);
+        }
     }
 }

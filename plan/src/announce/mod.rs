@@ -5,6 +5,7 @@
 //! (with policy Local: on the node), and when the node is of the best health class that there is.
 
 mod attributes;
+mod better;
 mod reason;
 mod routes;
 
@@ -19,7 +20,7 @@ pub use reason::{NotAnnounced, Verdict};
 use crate::endpoints::{self, Usable};
 use crate::health::{self, Class, Health};
 use crate::labels::{Labels, any_or_all};
-use crate::pools::PoolIndex;
+use crate::pools::{PoolIndex, family_of};
 use crate::world::{
     BgpAdvertisement, BgpPeer, ExternalTrafficPolicy, IpFamily, ObjectName, Pool, Service, World,
 };
@@ -71,11 +72,13 @@ pub fn announce(me: &str, world: &World, options: health::Options) -> Announceme
     }
 }
 
-/// A pool's advertisements that select this node.
+/// A pool's advertisements, as this node needs them.
 struct PoolView<'a> {
-    advertisements: Vec<&'a Arc<BgpAdvertisement>>,
-    /// A better node than this one is selected by one of them.
-    better_node: bool,
+    /// Those that select this node.
+    here: Vec<&'a Arc<BgpAdvertisement>>,
+    /// Those by which a node of a better class has a peer to announce the family to. Looked for
+    /// only from a node that is out.
+    by_better: Vec<(&'a Arc<BgpAdvertisement>, IpFamily)>,
 }
 
 /// The World as one node sees it.
@@ -90,36 +93,22 @@ impl<'a> View<'a> {
     fn new(me: &str, world: &'a World, options: health::Options) -> View<'a> {
         let health = health::judge(me, world, options);
         let labels = labels_of(me, world);
-        // Where every node is out, those that are out serve.
-        let better: Vec<&Labels> = match health.class {
-            Class::Out => world
-                .nodes
-                .values()
-                .filter(|node| health::judge(&node.name, world, options).class < Class::Out)
-                .map(|node| &node.labels)
-                .collect(),
-            Class::InService | Class::Leaving | Class::Excluded => Vec::new(),
-        };
+        let here = |ad: &&'a Arc<BgpAdvertisement>| any_or_all(&ad.node_selectors, labels);
+        let by_better = better::advertisements(health.class, world, options);
         let view = |pool: &'a Arc<Pool>| {
-            let of_pool = world
-                .bgp_advertisements
-                .values()
-                .filter(|ad| ad.pools.selects(pool));
-            let advertisements: Vec<_> = of_pool
-                .filter(|ad| any_or_all(&ad.node_selectors, labels))
-                .collect();
-            let better_node = advertisements.iter().any(|ad| {
-                better
+            let all = world.bgp_advertisements.values();
+            let view = PoolView {
+                here: all
+                    .filter(|ad| ad.pools.selects(pool))
+                    .filter(here)
+                    .collect(),
+                by_better: by_better
                     .iter()
-                    .any(|labels| any_or_all(&ad.node_selectors, labels))
-            });
-            (
-                pool.name.as_ref(),
-                PoolView {
-                    advertisements,
-                    better_node,
-                },
-            )
+                    .filter(|(ad, _)| ad.pools.selects(pool))
+                    .copied()
+                    .collect(),
+            };
+            (pool.name.as_ref(), view)
         };
         View {
             health,
@@ -129,23 +118,32 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The verdict on a Service; where it is announced, its routes are added to the tables.
+    /// The verdict on a Service; where it is announced, its routes are added to the tables. The
+    /// reasons come in MetalLB's order.
     fn judge(&mut self, service: &'a Service, usable: Usable) -> Verdict {
-        match self.advertisements(service, usable) {
-            Ok(selected) => match self.tables.add(&selected) {
-                Ok(peers) => Verdict::Announced { peers },
-                Err(reason) => Verdict::NotAnnounced(reason),
-            },
+        match self.announced_to(service, usable) {
+            Ok(peers) => Verdict::Announced { peers },
             Err(reason) => Verdict::NotAnnounced(reason),
         }
     }
 
-    /// For each address of the Service, the advertisements that announce it from this node.
+    fn announced_to(
+        &mut self,
+        service: &'a Service,
+        usable: Usable,
+    ) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
+        let (selected, better_node) = self.advertisements(service)?;
+        let resolved = self.tables.resolve(&selected)?;
+        self.gate(service, usable, better_node)?;
+        self.tables.add(resolved)
+    }
+
+    /// For each address of the Service, the advertisements that announce it from this node; and
+    /// whether a better node announces one of them.
     fn advertisements(
         &self,
         service: &'a Service,
-        usable: Usable,
-    ) -> Result<Vec<routes::Selected<'a>>, NotAnnounced> {
+    ) -> Result<(Vec<routes::Selected<'a>>, bool), NotAnnounced> {
         if !service.wants_address {
             return Err(NotAnnounced::NotLoadBalancer);
         }
@@ -155,25 +153,21 @@ impl<'a> View<'a> {
         let mut selected = Vec::with_capacity(service.assigned.len());
         let mut better_node = false;
         let mut of_node = false;
+        let of_service = |ad: &BgpAdvertisement| any_or_all(&ad.service_selectors, &service.labels);
         for address in &service.assigned {
-            let pool = self
-                .index
-                .pool_of(*address)
-                .ok_or(NotAnnounced::IpNotAllowed)?;
+            let pool = self.index.pool_of(*address);
+            let pool = pool.ok_or(NotAnnounced::IpNotAllowed)?;
             let Some(view) = self.pools.get(pool.name.as_ref()) else {
                 continue;
             };
-            of_node |= !view.advertisements.is_empty();
-            better_node |= view.better_node;
-            let matching = |ad: &&&'a Arc<BgpAdvertisement>| {
-                any_or_all(&ad.service_selectors, &service.labels)
-            };
-            let advertisements: Vec<_> = view
-                .advertisements
+            of_node |= !view.here.is_empty();
+            let family = family_of(*address);
+            better_node |= view
+                .by_better
                 .iter()
-                .filter(matching)
-                .copied()
-                .collect();
+                .any(|(ad, of)| *of == family && of_service(ad));
+            let here = view.here.iter().copied();
+            let advertisements: Vec<_> = here.filter(|ad| of_service(ad)).collect();
             if !advertisements.is_empty() {
                 selected.push(routes::Selected {
                     address: *address,
@@ -184,7 +178,7 @@ impl<'a> View<'a> {
         match (of_node, selected.is_empty()) {
             (false, _) => Err(NotAnnounced::NotOwner),
             (true, true) => Err(NotAnnounced::NoMatchingAdvertisement),
-            (true, false) => self.gate(service, usable, better_node).map(|()| selected),
+            (true, false) => Ok((selected, better_node)),
         }
     }
 
@@ -202,10 +196,10 @@ impl<'a> View<'a> {
             Class::Out if local || better_node => return Err(NotAnnounced::Node(self.health.why)),
             Class::InService | Class::Leaving | Class::Out => {}
         }
-        match (usable.anywhere, local && !usable.here) {
-            (false, _) => Err(NotAnnounced::NoEndpoints),
-            (true, true) => Err(NotAnnounced::NoLocalEndpoints),
-            (true, false) => Ok(()),
+        match (local && !usable.here, usable.anywhere) {
+            (true, _) => Err(NotAnnounced::NoLocalEndpoints),
+            (false, false) => Err(NotAnnounced::NoEndpoints),
+            (false, true) => Ok(()),
         }
     }
 }

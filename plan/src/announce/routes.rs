@@ -29,6 +29,14 @@ struct Sayings {
 /// Identifies [`Sayings`]: the advertisements by address in memory, and the family.
 type Key = (bool, Vec<usize>);
 
+/// An address with what is said of it.
+#[derive(Debug)]
+pub struct Resolved {
+    address: IpAddr,
+    key: Key,
+    sayings: Arc<Sayings>,
+}
+
 /// Routes under construction.
 #[derive(Debug)]
 pub struct Tables<'a> {
@@ -51,39 +59,48 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// Adds a Service's addresses; says which peers get at least one of them.
-    pub fn add(&mut self, selected: &[Selected<'a>]) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
-        let mut reached = vec![false; self.peers.len()];
-        let mut found = Vec::with_capacity(selected.len());
+    /// What is said of a Service's addresses to each peer, before it is known whether anything is.
+    pub fn resolve(&mut self, selected: &[Selected<'a>]) -> Result<Vec<Resolved>, NotAnnounced> {
+        let mut resolved = Vec::with_capacity(selected.len());
         for Selected {
             address,
             advertisements,
         } in selected
         {
-            let key = (
-                address.is_ipv4(),
-                advertisements
-                    .iter()
-                    .map(|ad| Arc::as_ptr(ad).addr())
-                    .collect(),
-            );
+            let pointers = advertisements.iter().map(|ad| Arc::as_ptr(ad).addr());
+            let key = (address.is_ipv4(), pointers.collect());
             let sayings = self.sayings(&key, *address, advertisements)?;
-            for (_, of_peer) in &sayings.of_length {
-                for (reached, attributes) in reached.iter_mut().zip(of_peer) {
-                    *reached |= attributes.is_some();
-                }
+            resolved.push(Resolved {
+                address: *address,
+                key,
+                sayings,
+            });
+        }
+        Ok(resolved)
+    }
+
+    /// Adds a Service's addresses; says which peers get at least one of them.
+    pub fn add(&mut self, resolved: Vec<Resolved>) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
+        let mut reached = vec![false; self.peers.len()];
+        for (_, of_peer) in resolved.iter().flat_map(|one| &one.sayings.of_length) {
+            for (reached, attributes) in reached.iter_mut().zip(of_peer) {
+                *reached |= attributes.is_some();
             }
-            found.push((key, sayings, *address));
         }
         if !reached.contains(&true) {
             return Err(NotAnnounced::NoPeer);
         }
-        for (key, sayings, address) in found {
-            self.prefixes
+        for Resolved {
+            address,
+            key,
+            sayings,
+        } in resolved
+        {
+            let (_, addresses) = self
+                .prefixes
                 .entry(key)
-                .or_insert_with(|| (sayings, Vec::new()))
-                .1
-                .push(address);
+                .or_insert_with(|| (sayings, Vec::new()));
+            addresses.push(address);
         }
         Ok(self.names_of(reached))
     }
@@ -150,9 +167,7 @@ impl<'a> Tables<'a> {
         peer: &BgpPeer,
         advertisements: &[&BgpAdvertisement],
     ) -> Result<Option<Arc<Attributes>>, NotAnnounced> {
-        let to_peer = advertisements
-            .iter()
-            .filter(|ad| ad.peers.is_empty() || ad.peers.contains(&peer.name));
+        let to_peer = advertisements.iter().filter(|ad| ad.names(peer));
         let mut said: Option<Attributes> = None;
         for next in to_peer.map(|ad| Attributes::of(ad)) {
             said = match said {
