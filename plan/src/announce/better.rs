@@ -11,11 +11,11 @@ use crate::world::{BgpAdvertisement, BgpPeer, IpFamily, Node, World};
 /// family to. Nothing is looked for unless `class` is [`Class::Out`]: the others announce, or not,
 /// whoever else does. A better node without a session must not silence one that has it: where
 /// every node with a session is out, those announce.
-pub fn advertisements<'a>(
+pub fn advertisements(
     class: Class,
-    world: &'a World,
+    world: &World,
     options: health::Options,
-) -> Vec<(&'a Arc<BgpAdvertisement>, IpFamily)> {
+) -> Vec<(&Arc<BgpAdvertisement>, IpFamily)> {
     if class != Class::Out {
         return Vec::new();
     }
