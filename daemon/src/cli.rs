@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
 
-use crate::{check, decode, explain, run, status};
+use crate::{check, decode, demo, explain, replay, run, status};
 
 /// Where the daemon is asked, unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
@@ -36,6 +36,8 @@ enum Command {
     Status(status::Args),
     Explain(explain::Args),
     Decode(decode::Args),
+    Demo(demo::Args),
+    Replay(replay::Args),
 }
 
 impl Cli {
@@ -47,6 +49,8 @@ impl Cli {
             Command::Status(args) => status::main(&args),
             Command::Explain(args) => explain::main(&args),
             Command::Decode(args) => decode::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Replay(args) => replay::run(&args),
         }
     }
 }

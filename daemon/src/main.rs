@@ -7,12 +7,14 @@
 mod check;
 mod cli;
 mod decode;
+mod demo;
 mod explain;
 mod logging;
 mod net;
 mod observe;
 mod peer_io;
 mod peers;
+mod replay;
 mod run;
 mod runtime;
 mod status;

@@ -129,10 +129,6 @@ struct Inbox {
 /// Starts a peer's task, and gives every notice from the very first on. It gets no routes before
 /// the first [`PeerHandle::set_routes`], and ends after [`PeerHandle::stop`] or with the last
 /// handle.
-#[allow(
-    dead_code,
-    reason = "`herald demo` is who listens from the first notice on"
-)]
 pub fn spawn_with_notices(
     spec: PeerSpec,
 ) -> (PeerHandle, broadcast::Receiver<Notice>, JoinHandle<()>) {
