@@ -89,8 +89,13 @@ fn read(path: &Path) -> io::Result<Vec<Recorded>> {
             return Ok(recording);
         }
         let number = recording.len() + 1;
-        let recorded = serde_json::from_str(&line)
-            .map_err(|error| invalid(path, &format!("line {number}: {error}")))?;
+        let recorded = serde_json::from_str(&line).map_err(|error| {
+            let text = error.to_string();
+            // It counts lines within the line.
+            let what = text.split(" at line ").next().unwrap_or_default();
+            let column = error.column();
+            invalid(path, &format!("line {number}, column {column}: {what}"))
+        })?;
         recording.push(recorded);
     }
 }

@@ -94,8 +94,11 @@ fn what_is_no_recording_is_named_by_file_and_line() {
     let octets = r#"{"input":{"at_us":0,"input":{"received":{"conn":1,"octets":"0x"}}}}"#;
     let cases = [
         (String::new(), "line 1: a recording begins with `begin`"),
-        ("{}".to_owned(), "line 1: "),
-        (format!("{begin}\nnonsense"), "line 2: expected ident"),
+        ("{}".to_owned(), "line 1, column 2: expected value"),
+        (
+            format!("{begin}\nnonsense"),
+            "line 2, column 1: expected value",
+        ),
         (format!("{begin}\n{begin}"), "line 2: a second `begin`"),
         (format!("{begin}\n{octets}"), "line 2: octets are pairs"),
     ];
