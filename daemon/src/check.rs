@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use controller::Severity;
+use controller::{Problem, Severity};
 
-use crate::cli::ClassArg;
+use crate::cli::{self, ClassArg};
 
 /// Validates a directory of manifests: file, object, field, what is wrong, what would be right.
 /// Exit code 1 if there is an error.
@@ -25,19 +25,25 @@ pub struct Args {
 pub fn main(args: &Args) -> ExitCode {
     let problems = controller::check(&args.directory, &args.classes.options());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    if args.json {
-        println!("{:#}", serde_json::json!(problems));
-    } else {
-        for problem in &problems {
-            println!("{problem}");
-        }
-        let warnings = problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Warning);
-        println!("{errors} errors, {} warnings", warnings.count());
+    match args.json {
+        true => cli::say(format_args!("{:#}\n", serde_json::json!(problems))),
+        false => cli::say(text(&problems, errors)),
     }
     match errors {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(1),
     }
+}
+
+/// A line a problem, and a sum.
+fn text(problems: &[Problem], errors: usize) -> String {
+    let warnings = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Warning)
+        .count();
+    let lines: String = problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect();
+    format!("{lines}{errors} errors, {warnings} warnings\n")
 }

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 what was asked about is wrong, or could not be done; 2 bad usage.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -95,6 +96,17 @@ pub enum Output {
     Json,
     /// One YAML document.
     Yaml,
+}
+
+/// Writes a command's answer to standard output. Whoever closes it early (`herald status | head`)
+/// has read enough.
+pub fn say(answer: impl std::fmt::Display) {
+    let written = write!(io::stdout(), "{answer}");
+    if let Err(error) = written.and_then(|()| io::stdout().flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("herald: cannot write to standard output: {error}");
+    }
 }
 
 /// Says on standard error why a command cannot go on; exit code 1.

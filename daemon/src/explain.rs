@@ -50,7 +50,7 @@ pub fn main(args: &Args) -> ExitCode {
     };
     match explained {
         Ok(text) => {
-            print!("{text}");
+            cli::say(text);
             ExitCode::SUCCESS
         }
         Err(reason) => cli::fail(reason),

@@ -71,9 +71,9 @@ pub fn main(args: &Args) -> ExitCode {
         Err(reason) => return cli::fail(reason),
     };
     match args.output {
-        Output::Yaml => print!("{}", yaml::text(&value)),
-        Output::Table if !args.world => print!("{}", table::text(&value)),
-        Output::Json | Output::Table => println!("{value:#}"),
+        Output::Yaml => cli::say(yaml::text(&value)),
+        Output::Table if !args.world => cli::say(table::text(&value)),
+        Output::Json | Output::Table => cli::say(format_args!("{value:#}\n")),
     }
     ExitCode::SUCCESS
 }
