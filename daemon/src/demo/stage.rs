@@ -50,18 +50,18 @@ pub(super) async fn play<W: Write>(args: &Args, screen: &mut Screen<W>) -> io::R
     let peer = world.peers.get(manifests::PEER).ok_or_else(unusable)?;
     show.router(peer, router.is_some())?;
     show.session(StateName::Idle, None)?;
-    let spec = speaker::session(peer).ok_or_else(unusable)?;
-    let (session, notices, task) = peer_io::spawn_with_notices(spec);
     let next_hop = match router {
         Some(_) => NextHop::Node,
         None => NextHop::Session,
     };
+    let desired = speaker::desired(&world, next_hop).ok_or_else(unusable)?;
+    let (session, notices, task) = peer_io::spawn_with_notices(desired.spec);
     let pause = args.time.map_or(PAUSE, |time| PAUSE.min(time / 5));
     let mut stage = Stage {
         notices,
         session: session.clone(),
         router,
-        routes: Arc::new(speaker::routes(&world, next_hop)),
+        routes: desired.routes,
         next_hop,
         world,
         failing: manifests::failing_service(),
@@ -273,7 +273,8 @@ impl<W: Write> Stage<'_, W> {
             true => self.world.clone(),
             false => manifests::without_endpoints(self.world.clone(), &self.failing),
         };
-        self.routes = Arc::new(speaker::routes(&world, self.next_hop));
+        let desired = speaker::desired(&world, self.next_hop);
+        self.routes = desired.map(|desired| desired.routes).unwrap_or_default();
         self.session.set_routes(Arc::clone(&self.routes));
         Ok(())
     }
