@@ -79,14 +79,14 @@ impl Transport {
         }
     }
 
-    /// Opens a connection.
+    /// Opens a connection, and waits for the answer that long, [`CONNECT_TIMEOUT`] at most.
     ///
     /// # Errors
     /// A text for people: which step failed, why, and what to look at.
-    pub async fn connect(&self) -> Result<TcpStream, String> {
+    pub async fn connect(&self, within: Duration) -> Result<TcpStream, String> {
         let remote = self.remote().map_err(|error| error.to_string())?;
         let socket = self.socket(remote)?;
-        match tokio::time::timeout(CONNECT_TIMEOUT, socket.connect(remote)).await {
+        match tokio::time::timeout(within.min(CONNECT_TIMEOUT), socket.connect(remote)).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(self.why(&error, remote)),
             Err(_) => Err(self.no_answer(remote)),
@@ -327,7 +327,10 @@ mod tests {
             hops: Hops::Secured(1),
             ..Transport::to(loopback(0).ip(), port)
         };
-        let stream = transport.connect().await.expect("it connects");
+        let stream = transport
+            .connect(CONNECT_TIMEOUT)
+            .await
+            .expect("it connects");
         let socket = SockRef::from(&stream);
         assert_eq!(socket.tos_v4().expect("a TOS"), CS6);
         assert_eq!(socket.ttl_v4().expect("a TTL"), 255);
@@ -360,7 +363,10 @@ mod tests {
             (zoneless, "no interface \"no-such-if\""),
         ];
         for (transport, words) in cases {
-            let error = transport.connect().await.expect_err("it fails");
+            let error = transport
+                .connect(CONNECT_TIMEOUT)
+                .await
+                .expect_err("it fails");
             assert!(error.contains(words), "{error}");
         }
     }
@@ -386,8 +392,14 @@ mod tests {
             println!("skipped: {error}");
             return;
         }
-        right.connect().await.expect("the right password connects");
-        let error = with("wrong").connect().await.expect_err("no answer");
+        right
+            .connect(CONNECT_TIMEOUT)
+            .await
+            .expect("the right password connects");
+        let error = with("wrong")
+            .connect(CONNECT_TIMEOUT)
+            .await
+            .expect_err("no answer");
         assert!(error.contains("wrong TCP MD5 password"), "{error}");
     }
 

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgp::fsm::StateName;
 use bgp::peer::{Direction, LocalAddresses};
@@ -236,7 +236,7 @@ impl PeerTask {
     fn act(&mut self, action: Action, inbox: &Inbox) {
         match action {
             Action::Connect(conn) => {
-                let attempt = open(self.spec.transport.clone());
+                let attempt = open(self.spec.transport.clone(), self.attempt_time());
                 self.connecting = Some((conn, Box::pin(attempt)));
             }
             Action::CancelConnect(conn) => {
@@ -269,6 +269,17 @@ impl PeerTask {
         }
     }
 
+    /// How long an attempt may stay unanswered: less than the Peer's own timer, which is jittered
+    /// down to 75 % (RFC 4271 §10), and would end it without a reason for people.
+    fn attempt_time(&self) -> Duration {
+        self.spec
+            .config
+            .connect_retry_time
+            .max(Duration::from_secs(1))
+            * 7
+            / 10
+    }
+
     fn close(&mut self, conn: ConnId) {
         while self.lingering.try_join_next().is_some() {}
         let Some(at) = self.connections.iter().position(|c| c.id == conn) else {
@@ -294,8 +305,8 @@ async fn any_ready(connections: &[Connection]) -> (ConnId, std::io::Result<tokio
     }
 }
 
-async fn open(transport: Transport) -> Opened {
-    let stream = transport.connect().await?;
+async fn open(transport: Transport, within: Duration) -> Opened {
+    let stream = transport.connect(within).await?;
     let ended = |error: std::io::Error| format!("the connection ended at once: {error}");
     let local = stream.local_addr().map_err(ended)?.ip();
     let remote = stream.peer_addr().map_err(ended)?.ip();
