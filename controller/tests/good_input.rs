@@ -64,7 +64,7 @@ fn every_field_of_a_peer_is_read() {
     );
     let password = plan::world::Password("from-the-secret".into());
     assert_eq!(peer.password, Some(password));
-    assert!(peer.graceful_restart && peer.passive && !peer.ebgp_multihop);
+    assert!(peer.graceful_restart && !peer.passive && !peer.ebgp_multihop);
     assert_eq!(
         (peer.graceful_restart_time, peer.long_lived_stale_time),
         (60, 3600)
@@ -92,6 +92,7 @@ fn peers_have_defaults_and_dynamic_as_numbers() {
     );
     assert_eq!(plain.families, BTreeSet::from([IpFamily::IPv4]));
     let dynamic = &world.peers["link-local"];
+    assert!(dynamic.passive);
     assert_eq!(dynamic.peer_asn, PeerAsn::External);
     assert_eq!(
         (dynamic.address, dynamic.zone.as_deref()),

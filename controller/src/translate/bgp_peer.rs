@@ -13,6 +13,8 @@ use crate::problem::Finding;
 
 /// Restart Time where the peer names none (RFC 4724 §3), seconds.
 const DEFAULT_RESTART_TIME: u16 = 120;
+/// Hold time where the peer names none (RFC 4271 §10), seconds.
+const DEFAULT_HOLD_TIME: u16 = 90;
 /// Most octets of a TCP MD5 key that Linux takes.
 const MAX_PASSWORD: usize = 80;
 /// What the AS number of RFC 6793 §9 is for.
@@ -39,6 +41,13 @@ pub fn translate(
     let router_id = router_id(spec, findings);
     let password_secret = password(spec, namespace, findings);
     hops(spec, peer_asn, findings);
+    if spec.passive == Some(true) && spec.peer_port.is_some() {
+        findings.push(Finding::warning(
+            "spec.peerPort",
+            "peerPort has no effect: with passive: true only the peer connects",
+            "remove it; herald's own port is set by --listen",
+        ));
+    }
     let restart = restart(spec, findings);
     let node_selectors =
         selector::label_selectors(&spec.node_selectors, "spec.nodeSelectors", findings);
@@ -301,15 +310,41 @@ fn timers(spec: &BGPPeerSpec, findings: &mut Findings) -> Timers {
             ),
         ));
     }
+    if keepalive == Some(0) && hold != Some(0) {
+        findings.push(Finding::error(
+            "spec.keepaliveTime",
+            "without KEEPALIVEs the peer's hold timer ends the session",
+            "remove it, or write holdTime: 0s too, which turns both timers off",
+        ));
+    }
     // MetalLB: with only keepaliveTime given, the hold time is three times that.
     let hold = match (spec.hold_time.is_some(), keepalive) {
         (false, Some(keepalive)) if keepalive > 0 => Some(keepalive.saturating_mul(3)),
         (true | false, _) => hold,
     };
+    keepalive_too_rare(hold.unwrap_or(DEFAULT_HOLD_TIME), keepalive, findings);
     Timers {
         hold,
         keepalive,
         connect,
+    }
+}
+
+/// RFC 4271 §4.4: a third of the hold time is the most that is used.
+fn keepalive_too_rare(hold: u16, keepalive: Option<u16>, findings: &mut Findings) {
+    let Some(keepalive) = keepalive.filter(|keepalive| *keepalive <= hold) else {
+        return;
+    };
+    if keepalive > hold / 3 {
+        findings.push(Finding::warning(
+            "spec.keepaliveTime",
+            format!(
+                "{keepalive} s is more than a third of the holdTime of {hold} s, so a KEEPALIVE \
+                 is sent every {} s",
+                hold / 3
+            ),
+            format!("write at most {}s, or a longer holdTime", hold / 3),
+        ));
     }
 }
 
