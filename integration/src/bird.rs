@@ -210,6 +210,13 @@ fn render_neighbour(asn: u32, index: usize, neighbour: &Neighbour) -> String {
     if neighbour.ttl_security {
         text += "  ttl security yes;\n";
     }
+    text += match neighbour.graceful_restart {
+        true => "  graceful restart aware;\n",
+        false => "  graceful restart off;\n",
+    };
+    for line in &neighbour.extra {
+        let _ = writeln!(text, "  {line}");
+    }
     text += match neighbour.multihop {
         true => "  multihop 255;\n",
         false => "  direct;\n",

@@ -257,6 +257,12 @@ fn render_neighbour(neighbour: &Neighbour) -> String {
     if neighbour.multihop {
         option("ebgp-multihop 255".to_owned());
     }
+    if neighbour.graceful_restart {
+        option("graceful-restart-helper".to_owned());
+    }
+    for line in &neighbour.extra {
+        option(line.clone());
+    }
     text
 }
 

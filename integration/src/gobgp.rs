@@ -221,7 +221,10 @@ fn render_neighbour(neighbour: &Neighbour) -> String {
         name(neighbour),
         neighbour.asn
     );
-    // Writing to a String cannot fail.
+    for line in &neighbour.extra {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    {line}");
+    }
     if let Some(password) = &neighbour.password {
         let _ = writeln!(text, "    auth-password = \"{password}\"");
     }
@@ -240,6 +243,10 @@ fn render_neighbour(neighbour: &Neighbour) -> String {
     if neighbour.multihop {
         text += "  [neighbors.ebgp-multihop.config]\n    enabled = true\n    multihop-ttl = 255\n";
     }
+    if neighbour.graceful_restart {
+        text +=
+            "  [neighbors.graceful-restart.config]\n    enabled = true\n    helper-only = true\n";
+    }
     let families = [
         ("ipv4-unicast", neighbour.families.v4()),
         ("ipv6-unicast", neighbour.families.v6()),
@@ -250,6 +257,9 @@ fn render_neighbour(neighbour: &Neighbour) -> String {
             "  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      \
              afi-safi-name = \"{family}\""
         );
+        if neighbour.graceful_restart {
+            text += "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n";
+        }
         if let Some(limit) = neighbour.prefix_limit {
             let _ = writeln!(
                 text,

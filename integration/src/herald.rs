@@ -98,6 +98,17 @@ impl Herald {
         serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
     }
 
+    /// A peer's entry in `herald status peers`.
+    pub fn peer_status(&self, name: &str) -> Result<Value, String> {
+        let status = self.status("peers")?;
+        let peers = status["peers"].as_array().or(status.as_array());
+        let mut peers = peers.into_iter().flatten();
+        let found = peers.find(|peer| peer["name"] == name);
+        found
+            .cloned()
+            .ok_or_else(|| format!("no peer {name}: {status}"))
+    }
+
     /// SIGTERM, and waits for its end.
     pub fn terminate(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {

@@ -35,6 +35,8 @@ impl Netns {
             netns.sysctl(&format!("ipv6/conf/{scope}/accept_dad"), "0");
             netns.sysctl(&format!("ipv6/conf/{scope}/accept_ra"), "0");
             netns.sysctl(&format!("ipv4/conf/{scope}/rp_filter"), "0");
+            // Link-local addresses are those that a test gives.
+            netns.sysctl(&format!("ipv6/conf/{scope}/addr_gen_mode"), "1");
         }
         netns.ip("link set lo up");
         netns
@@ -125,6 +127,25 @@ impl Netns {
             IpAddr::V6(_) => "nodad",
         };
         self.ip(&format!("address add {address} dev {link} {nodad}"));
+    }
+
+    /// TCP connections to or from a port that are established there.
+    pub fn established(&self, port: u16) -> usize {
+        let text = self.enter(|| {
+            let read =
+                |name: &str| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+            read("tcp").unwrap_or_default() + &read("tcp6").unwrap_or_default()
+        });
+        let port = format!(":{port:04X}");
+        let connection = |line: &&str| {
+            // Number, local end, remote end, state: 01 is ESTABLISHED.
+            let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+            let [_, local, remote, state] = fields[..] else {
+                return false;
+            };
+            state == "01" && (local.ends_with(&port) || remote.ends_with(&port))
+        };
+        text.lines().filter(connection).count()
     }
 
     /// A counter of `/proc/net/snmp` there, such as `("Tcp", "ActiveOpens")`.

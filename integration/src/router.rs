@@ -46,6 +46,10 @@ pub struct Neighbour {
     pub multihop: bool,
     /// Ends the session when the neighbour sends more prefixes than that.
     pub prefix_limit: Option<u32>,
+    /// The router keeps the neighbour's routes while that restarts (RFC 4724 §4.2).
+    pub graceful_restart: bool,
+    /// More lines of the neighbour's configuration, in the router's own language.
+    pub extra: Vec<String>,
 }
 
 /// Families on a session.
@@ -88,6 +92,8 @@ impl Neighbour {
             ttl_security: false,
             multihop: false,
             prefix_limit: None,
+            graceful_restart: false,
+            extra: Vec::new(),
         }
     }
 }
