@@ -75,6 +75,7 @@ impl Router for Bird {
     const NAME: &'static str = "bird";
     const NEEDS: &'static [Need] = &[Need::Program("bird", "bird2")];
     const ROUTES_IN_KERNEL: bool = true;
+    const SENDS_ROUTE_REFRESH: bool = true;
 
     fn start(lab: &Lab, netns: &Netns, config: &RouterConfig) -> Self {
         let mut router = Bird {
@@ -194,11 +195,11 @@ fn render_neighbour(asn: u32, index: usize, neighbour: &Neighbour) -> String {
         Some(interface) => format!("%{interface}"),
         None => String::new(),
     };
-    let _ = writeln!(
-        text,
-        "  neighbor {}{zone} as {};",
-        neighbour.address, neighbour.asn
-    );
+    let asn = match neighbour.asn {
+        0 => "external".to_owned(),
+        asn => format!("as {asn}"),
+    };
+    let _ = writeln!(text, "  neighbor {}{zone} {asn};", neighbour.address);
     let _ = writeln!(text, "  hold time {};", neighbour.hold_time);
     text += "  connect delay time 1; connect retry time 1; error wait time 1, 2;\n";
     if let Some(password) = &neighbour.password {

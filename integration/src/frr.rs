@@ -101,6 +101,7 @@ impl Router for Frr {
         Need::Program("vtysh", "frr"),
     ];
     const ROUTES_IN_KERNEL: bool = true;
+    const SENDS_ROUTE_REFRESH: bool = true;
 
     fn start(lab: &Lab, netns: &Netns, config: &RouterConfig) -> Self {
         let folder = lab.folder("frr");
@@ -236,9 +237,12 @@ fn render(config: &RouterConfig) -> String {
 fn render_neighbour(neighbour: &Neighbour) -> String {
     let start = format!(" neighbor {}", neighbour.address);
     let hold = neighbour.hold_time;
+    let asn = match neighbour.asn {
+        0 => "external".to_owned(),
+        asn => asn.to_string(),
+    };
     let mut text = format!(
-        "{start} remote-as {}\n{start} timers {} {hold}\n{start} timers connect 1\n",
-        neighbour.asn,
+        "{start} remote-as {asn}\n{start} timers {} {hold}\n{start} timers connect 1\n",
         hold / 3
     );
     let mut option = |words: String| text += &format!("{start} {words}\n");
@@ -302,11 +306,22 @@ fn route(prefix: &str, path: &Value) -> Option<Route> {
             .flat_map(|segment| segment["list"].as_array().into_iter().flatten())
             .filter_map(number)
             .collect(),
-        communities: list("community").collect(),
+        communities: list("community").map(community).collect(),
         large_communities: list("largeCommunity").collect(),
         med: number(&path["metric"]).or_else(|| number(&path["med"])),
         local_pref: number(&path["locPrf"]).filter(|_| internal),
     })
+}
+
+/// FRR names well-known communities (RFC 1997) in words of its own.
+fn community(name: String) -> String {
+    match name.as_str() {
+        "noExport" => "65535:65281".to_owned(),
+        "noAdvertise" => "65535:65282".to_owned(),
+        "localAs" => "65535:65283".to_owned(),
+        "gracefulShutdown" => "65535:0".to_owned(),
+        _ => name,
+    }
 }
 
 /// A line of the log such as `%NOTIFICATION: received from neighbor 10.1.0.1 6/2 (…) 4 bytes …`.

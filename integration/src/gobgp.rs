@@ -95,6 +95,7 @@ impl Router for GoBgp {
     const NAME: &'static str = "gobgp";
     const NEEDS: &'static [Need] = &[Need::Gobgp];
     const ROUTES_IN_KERNEL: bool = false;
+    const SENDS_ROUTE_REFRESH: bool = false;
 
     fn start(lab: &Lab, netns: &Netns, config: &RouterConfig) -> Self {
         let folder = lab.folder("gobgp");

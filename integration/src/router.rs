@@ -30,7 +30,7 @@ pub struct Neighbour {
     pub address: IpAddr,
     /// The interface of a link-local address.
     pub interface: Option<String>,
-    /// Its AS.
+    /// Its AS; 0 is any but the router's own, which GoBGP cannot.
     pub asn: u32,
     /// TCP MD5 password.
     pub password: Option<String>,
@@ -153,6 +153,10 @@ pub trait Router: Sized {
     /// It puts routes into the kernel.
     const ROUTES_IN_KERNEL: bool;
 
+    /// A soft reset in asks the neighbour (RFC 2918), rather than the router's own memory of what
+    /// the neighbour has said.
+    const SENDS_ROUTE_REFRESH: bool;
+
     /// Starts it in a namespace.
     fn start(lab: &Lab, netns: &Netns, config: &RouterConfig) -> Self;
 
@@ -180,7 +184,7 @@ pub trait Router: Sized {
     /// NOTIFICATIONs received until now, the oldest first.
     fn notifications_received(&self) -> Vec<Notification>;
 
-    /// Asks a neighbour for its routes again (RFC 2918).
+    /// Soft reset in: looks at all routes of a neighbour again.
     fn soft_reset_in(&self, neighbour: IpAddr);
 
     /// Administrative shutdown with a text (RFC 9003). GoBGP comes back by itself.

@@ -32,10 +32,10 @@ fn exchange_routes<A: Router, B: Router>() {
     let (left, right) = (lab.netns("left"), lab.netns("right"));
     left.join(
         "eth0",
-        &["10.1.0.1/24", "fd00:1::1/64"],
+        &["10.1.0.1/24", "fd00:1::1/64", "fe80::1/64"],
         &right,
         "eth0",
-        &["10.1.0.2/24", "fd00:1::2/64"],
+        &["10.1.0.2/24", "fd00:1::2/64", "fe80::2/64"],
     );
     let a = A::start(&lab, &left, &config(1, 2));
     let b = B::start(&lab, &right, &config(2, 1));

@@ -35,6 +35,7 @@ pub fn a_router_that_removes_us_is_shown_as_such<R: Router>() {
 pub fn the_prefix_limit_of_the_router_is_shown<R: Router>() {
     let plan = Plan::simple()
         .with_service("shop", &[VIP_2])
+        .with_service("blog", &["10.100.0.3"])
         .neighbour_with(|neighbour| neighbour.prefix_limit = Some(1));
     let Some(scene) = plan.start::<R>() else {
         return;
