@@ -59,6 +59,11 @@ impl Netns {
         run("ip", &words)
     }
 
+    /// Runs a program in it that must succeed.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        self.enter(|| run(program, arguments))
+    }
+
     /// Runs `work` on a thread of its own inside the namespace. Sockets and processes made there
     /// stay there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A limit for things that take a moment. Generous: it tells dead from alive, not fast from slow.
 pub const SOON: Duration = Duration::from_secs(30);

@@ -46,7 +46,7 @@ pub struct Scene<R> {
     pub router: R,
     pub node: Netns,
     pub tor: Netns,
-    pub _lab: Lab,
+    pub lab: Lab,
 }
 
 pub fn ip(text: &str) -> IpAddr {
@@ -152,7 +152,7 @@ impl Plan {
             router,
             node,
             tor,
-            _lab: lab,
+            lab,
         })
     }
 

@@ -116,7 +116,7 @@ pub fn a_router_two_hops_away_is_reached<R: Router>() {
         router,
         node,
         tor,
-        _lab: lab,
+        lab,
     };
     scene.await_established(ip(NODE_V4));
     scene.await_routes(&[plain_route("10.100.0.1/32", NODE_V4)]);
