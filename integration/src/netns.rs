@@ -194,9 +194,12 @@ fn owner(name: &str) -> Option<u32> {
     name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }
 
-/// Whether there is a process of that number.
+/// Whether a process of that number runs: one that only waits to be reaped does not.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    Path::new("/proc").join(pid.to_string()).exists()
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state comes after the name, which is in parentheses and may have any.
+    let state = stat.rsplit(')').next().unwrap_or("").trim_start();
+    !state.is_empty() && !state.starts_with('Z')
 }
 
 /// Deletes a namespace with all that still runs in it: nothing else can be in a namespace of the
