@@ -212,5 +212,7 @@ pub(crate) fn number(value: &Value) -> Option<u32> {
 
 /// An address in JSON.
 pub(crate) fn address(value: &Value) -> Option<IpAddr> {
-    value.as_str().and_then(|text| text.parse().ok())
+    // A link-local one may have its zone behind it (RFC 4007 §11.2).
+    let text = value.as_str()?.split('%').next()?;
+    text.parse().ok()
 }

@@ -302,8 +302,9 @@ pub fn the_session_holds_whatever_the_router_announces<R: Router>() {
         return;
     };
     scene.await_prefixes(&["10.100.0.1/32"]);
+    // Some routers send our own route back, too: an AS loop, which is counted and never used.
     scene.await_status(&format!("{PEER} shows three prefixes received"), |entry| {
-        entry["receivedPrefixes"] == 3
+        entry["receivedPrefixes"].as_u64() >= Some(3)
     });
     assert_eq!(scene.router.notifications_received(), []);
     assert!(scene.router.is_established(ip(NODE_V4)));
