@@ -46,7 +46,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        help: "run the benchmarks (criterion), optionally one: codec, adj_out, plan",
+        help: "run the benchmarks, optionally one: codec, adj_out, plan, process",
         run: checks::bench,
     },
     Verb {
