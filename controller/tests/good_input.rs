@@ -31,7 +31,7 @@ fn every_field_of_a_pool_is_read() {
         ]
     );
     assert!(!pool.auto_assign && pool.avoid_buggy_ips);
-    assert_eq!(pool.labels["zone"], "east");
+    assert_eq!(pool.labels.get("zone"), Some("east"));
     let allocation = pool.service_allocation.as_ref().expect("there");
     assert_eq!(allocation.priority, Some(50));
     assert_eq!(
@@ -164,7 +164,7 @@ fn a_service_as_the_api_server_gives_it_out_is_read() {
     assert_eq!(node.ready, Ready::False);
     assert!(node.unschedulable && node.out_of_service && node.network_unavailable);
     assert_eq!(node.internal_ips, [ip("10.0.0.1")]);
-    assert_eq!(snapshot.world.namespaces["default"]["team"], "x");
+    assert_eq!(snapshot.world.namespaces["default"].get("team"), Some("x"));
     let slice = snapshot.world.endpoint_slices.values().next().expect("one");
     assert_eq!(
         (slice.endpoints[0].ready, slice.endpoints[0].serving),

@@ -2,10 +2,74 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// An object's labels.
-pub type Labels = BTreeMap<String, String>;
+/// An object's labels. Objects are many and their labels few and never edited, so they are kept
+/// without room to spare: sorted by key, each key once. Serialized as a map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Option<Box<[Label]>>);
+
+/// A label's key and value.
+type Label = (Box<str>, Box<str>);
+
+impl Labels {
+    /// No labels at all.
+    pub const NONE: Labels = Labels(None);
+
+    /// The value of the label of this key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let labels = self.labels();
+        let position = labels.binary_search_by(|(other, _)| other.as_ref().cmp(key));
+        let (_, value) = labels.get(position.ok()?)?;
+        Some(value)
+    }
+
+    /// Whether there is a label of this key, whatever its value.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Keys and values, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.labels().iter();
+        labels.map(|(key, value)| (key.as_ref(), value.as_ref()))
+    }
+
+    fn labels(&self) -> &[Label] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+/// Of a key that is there twice the later value counts.
+impl<K: Into<String>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(labels: I) -> Labels {
+        let pairs = labels.into_iter();
+        let sorted: BTreeMap<String, Box<str>> = pairs
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        let sorted = sorted.into_iter();
+        let labels: Box<[Label]> = sorted.map(|(key, value)| (key.into(), value)).collect();
+        Labels((!labels.is_empty()).then_some(labels))
+    }
+}
+
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Labels {
+        labels.into_iter().collect()
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Labels {
+    fn from(labels: [(&str, &str); N]) -> Labels {
+        labels.into_iter().collect()
+    }
+}
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
 
 /// A label selector: every requirement must hold. An empty one matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,7 +107,7 @@ pub enum Operator {
 impl LabelSelector {
     /// Whether an object with these labels is selected.
     pub fn matches(&self, labels: &Labels) -> bool {
-        let equal = |(key, value): (&String, &String)| labels.get(key) == Some(value);
+        let equal = |(key, value): (&String, &String)| labels.get(key) == Some(value.as_str());
         self.match_labels.iter().all(equal)
             && self.match_expressions.iter().all(|r| r.matches(labels))
     }
@@ -53,9 +117,10 @@ impl Requirement {
     /// Whether the requirement holds. `NotIn` holds of a label that is absent.
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
+        let in_values = |value: &str| self.values.iter().any(|other| other == value);
         match self.operator {
-            Operator::In => value.is_some_and(|value| self.values.contains(value)),
-            Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
+            Operator::In => value.is_some_and(in_values),
+            Operator::NotIn => !value.is_some_and(in_values),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
         }
@@ -74,7 +139,7 @@ mod tests {
     #[test]
     fn requirements_hold_as_in_kubernetes() {
         use Operator::{DoesNotExist, Exists, In, NotIn};
-        let labels = Labels::from([("rack".into(), "a".into())]);
+        let labels = Labels::from([("rack", "a")]);
         let table = [
             ("rack", In, vec!["a", "b"], true),
             ("rack", In, vec!["b"], false),
@@ -100,11 +165,11 @@ mod tests {
 
     #[test]
     fn every_part_of_a_selector_must_hold_and_an_empty_one_matches_everything() {
-        let labels = Labels::from([("rack".into(), "a".into())]);
+        let labels = Labels::from([("rack", "a")]);
         let mut selector = LabelSelector::default();
-        assert!(selector.matches(&labels) && selector.matches(&Labels::new()));
-        selector.match_labels = labels.clone();
-        assert!(selector.matches(&labels) && !selector.matches(&Labels::new()));
+        assert!(selector.matches(&labels) && selector.matches(&Labels::NONE));
+        selector.match_labels = [("rack".to_owned(), "a".to_owned())].into();
+        assert!(selector.matches(&labels) && !selector.matches(&Labels::NONE));
         let absent = Requirement {
             key: "rack".into(),
             operator: Operator::DoesNotExist,
@@ -113,5 +178,15 @@ mod tests {
         selector.match_expressions.push(absent);
         assert!(!selector.matches(&labels));
         assert!(any_or_all(&[], &labels) && !any_or_all(&[selector], &labels));
+    }
+
+    #[test]
+    fn labels_are_found_by_key_whatever_order_they_came_in() {
+        let labels: Labels = [("z", "1"), ("a", "2"), ("m", "3"), ("a", "4")].into();
+        let all: Vec<_> = labels.iter().collect();
+        assert_eq!(all, [("a", "4"), ("m", "3"), ("z", "1")]);
+        assert_eq!((labels.get("m"), labels.get("b")), (Some("3"), None));
+        assert!(labels.contains_key("z") && !labels.contains_key(""));
+        assert_eq!(Labels::from([]), Labels::NONE);
     }
 }

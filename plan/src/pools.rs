@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::labels::Labels;
 use crate::world::{AddressRange, IpFamily, Pool, Service, World};
 
 /// The family of an address.
@@ -79,8 +80,8 @@ impl Pool {
         };
         let namespace = &service.name.namespace;
         let by_name = allocation.namespaces.contains(namespace.as_ref());
-        let nothing = Arc::default();
-        let namespace_labels = world.namespaces.get(namespace).unwrap_or(&nothing);
+        let labels = world.namespaces.get(namespace);
+        let namespace_labels = labels.map_or(&Labels::NONE, Arc::as_ref);
         let mut by_label = allocation.namespace_selectors.iter();
         let any_namespace =
             allocation.namespaces.is_empty() && allocation.namespace_selectors.is_empty();

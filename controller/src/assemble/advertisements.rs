@@ -8,7 +8,7 @@ use plan::world::{BgpAdvertisement, BgpPeer, L2Advertisement, Node, Pool, PoolSe
 
 use super::Store;
 use super::communities::Aliases;
-use super::selection::{selects, share_a_node};
+use super::selection::share_a_node;
 use crate::manifest::schema::MAX_FINDINGS;
 use crate::manifest::suggest;
 use crate::object::{AdvertisementDraft, Draft, Kind};
@@ -130,7 +130,7 @@ impl Context {
         let selected = self
             .pools
             .values()
-            .filter(|pool| selects(&advertisement.pools, pool));
+            .filter(|pool| advertisement.pools.selects(pool));
         for (pool, (index, range)) in selected.flat_map(|pool| {
             pool.ranges
                 .iter()
@@ -173,7 +173,7 @@ impl Context {
             new.peers.is_empty() || other.peers.is_empty() || !new.peers.is_disjoint(&other.peers);
         let nodes = share_a_node(&new.node_selectors, &other.node_selectors, &self.nodes);
         let pool = self.pools.values().find(|pool| {
-            selects(&new.pools, pool) && selects(&other.pools, pool) && same_route(new, other, pool)
+            new.pools.selects(pool) && other.pools.selects(pool) && same_route(new, other, pool)
         })?;
         (peers && nodes).then(|| {
             Finding::error(
@@ -240,11 +240,11 @@ pub fn unannounced(store: &Store, world: &World, problems: &mut Vec<Problem>) {
         let bgp = world
             .bgp_advertisements
             .values()
-            .any(|ad| selects(&ad.pools, pool));
+            .any(|ad| ad.pools.selects(pool));
         let l2 = world
             .l2_advertisements
             .values()
-            .any(|ad| selects(&ad.pools, pool));
+            .any(|ad| ad.pools.selects(pool));
         if !bgp && !l2 {
             let finding = Finding::warning(
                 "",

@@ -76,7 +76,7 @@ fn is_unreadable(store: &Store, name: &ObjectName) -> bool {
 fn unreadable(name: &ObjectName, assignment: &Assignment) -> Service {
     Service {
         name: name.clone(),
-        labels: plan::labels::Labels::new(),
+        labels: plan::labels::Labels::NONE,
         wants_address: true,
         cluster_ips: Vec::new(),
         ip_families: assignment
@@ -87,7 +87,7 @@ fn unreadable(name: &ObjectName, assignment: &Assignment) -> Service {
         ip_family_policy: IpFamilyPolicy::PreferDualStack,
         external_traffic_policy: ExternalTrafficPolicy::Cluster,
         ports: Vec::new(),
-        selector: plan::labels::Labels::new(),
+        selector: plan::labels::Labels::NONE,
         requested_addresses: Vec::new(),
         requested_pool: None,
         sharing_key: None,

@@ -20,7 +20,7 @@ pub fn translate(name: &Arc<str>, node: &core::Node, findings: &mut Findings) ->
         .unwrap_or_default();
     Some(Draft::Node(Arc::new(Node {
         name: Arc::clone(name),
-        labels: node.metadata.labels.clone().unwrap_or_default(),
+        labels: node.metadata.labels.clone().unwrap_or_default().into(),
         ready: match condition(node, "Ready") {
             None | Some("True") => Ready::True,
             Some("False") => Ready::False,

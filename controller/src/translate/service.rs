@@ -46,7 +46,7 @@ pub fn translate(
     let families_unknown = cluster_ips.is_empty() && ip_families.is_empty();
     let service = Service {
         name,
-        labels: service.metadata.labels.clone().unwrap_or_default(),
+        labels: service.metadata.labels.clone().unwrap_or_default().into(),
         wants_address,
         cluster_ips,
         ip_families,
@@ -72,9 +72,9 @@ pub fn translate(
 /// never does, it is not kept.
 fn selector(spec: &core::ServiceSpec, policy: ExternalTrafficPolicy) -> plan::labels::Labels {
     match (policy, &spec.selector) {
-        (ExternalTrafficPolicy::Local, Some(selector)) => selector.clone(),
+        (ExternalTrafficPolicy::Local, Some(selector)) => selector.clone().into(),
         (ExternalTrafficPolicy::Local, None) | (ExternalTrafficPolicy::Cluster, _) => {
-            plan::labels::Labels::new()
+            plan::labels::Labels::NONE
         }
     }
 }

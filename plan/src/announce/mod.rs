@@ -220,8 +220,10 @@ impl crate::world::PoolSelection {
 /// The node's labels; none where no Node object bears the name, so that only selectors that ask
 /// for nothing match.
 fn labels_of<'a>(me: &str, world: &'a World) -> &'a Labels {
-    static NONE: Labels = Labels::new();
-    world.nodes.get(me).map_or(&NONE, |node| &node.labels)
+    world
+        .nodes
+        .get(me)
+        .map_or(&Labels::NONE, |node| &node.labels)
 }
 
 /// The length that an advertisement gives to an address of this family.

@@ -1,0 +1,196 @@
+//! Rounds of allocation and announcement over worlds of 1,000 and 10,000 Services, each with a port,
+//! a label and an EndpointSlice of two endpoints; four peers, one advertisement for all.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use plan::labels::Labels;
+use plan::world::{
+    AddressRange, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice, ExternalTrafficPolicy,
+    IpFamily, IpFamilyPolicy, Node, ObjectName, PeerAsn, Pool, PoolSelection, Protocol, Ready,
+    Service,
+};
+use plan::{World, allocate, announce, health};
+
+/// Nothing changed: what a daemon does after each change of anything.
+fn steady(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("steady round");
+    for (services, nodes) in [(1_000, 1), (1_000, 20), (10_000, 1), (10_000, 20)] {
+        let world = assigned(&world(services, nodes));
+        group.bench_function(format!("{services} Services, {nodes} nodes"), |bencher| {
+            bencher.iter(|| round(&world));
+        });
+    }
+    group.finish();
+}
+
+fn first(criterion: &mut Criterion) {
+    let world = world(10_000, 1);
+    criterion.bench_function("first allocation of 10000", |bencher| {
+        bencher.iter(|| allocate(&world));
+    });
+}
+
+fn one_new(criterion: &mut Criterion) {
+    let mut world = assigned(&world(10_000, 1));
+    let new = service("service-05000-new", Vec::new());
+    Arc::make_mut(&mut world.services).insert(new.name.clone(), Arc::new(new));
+    criterion.bench_function("round with one new Service among 10000", |bencher| {
+        bencher.iter(|| round(&world));
+    });
+}
+
+/// Allocation, the World after it, and what one node announces of that.
+fn round(world: &World) -> plan::Announcements {
+    let world = world.with(&allocate(world));
+    announce("node-0", &world, health::Options::default())
+}
+
+fn assigned(world: &World) -> World {
+    let assigned = world.with(&allocate(world));
+    let held = |service: &Arc<Service>| service.assigned.len() == 1;
+    assert!(assigned.services.values().all(held));
+    assigned
+}
+
+fn world(services: u32, nodes: u32) -> World {
+    let names: Vec<String> = (0..services).map(|i| format!("service-{i:05}")).collect();
+    let services = names.iter().map(|name| service(name, Vec::new()));
+    let slices = names.iter().zip(0..).map(|(name, i)| slice(name, i, nodes));
+    let pool = pool();
+    World {
+        services: Arc::new(services.map(|s| (s.name.clone(), Arc::new(s))).collect()),
+        endpoint_slices: Arc::new(
+            slices
+                .map(|s| ((s.service.clone(), Arc::clone(&s.name)), Arc::new(s)))
+                .collect(),
+        ),
+        nodes: by_name((0..nodes).map(|i| (format!("node-{i}"), node(i)))),
+        pools: by_name([(pool.name.to_string(), pool)]),
+        peers: by_name((1..=4).map(|i| (format!("tor-{i}"), peer(i)))),
+        bgp_advertisements: by_name([("all".to_owned(), advertisement())]),
+        ..World::default()
+    }
+}
+
+fn by_name<T>(objects: impl IntoIterator<Item = (String, T)>) -> Arc<BTreeMap<Arc<str>, Arc<T>>> {
+    let objects = objects.into_iter();
+    Arc::new(
+        objects
+            .map(|(name, one)| (Arc::from(name), Arc::new(one)))
+            .collect(),
+    )
+}
+
+fn object(name: &str) -> ObjectName {
+    ObjectName {
+        namespace: "default".into(),
+        name: name.into(),
+    }
+}
+
+fn service(name: &str, assigned: Vec<IpAddr>) -> Service {
+    Service {
+        name: object(name),
+        labels: Labels::from([("app", name)]),
+        wants_address: true,
+        cluster_ips: vec![Ipv4Addr::new(10, 96, 0, 1).into()],
+        ip_families: vec![IpFamily::IPv4],
+        ip_family_policy: IpFamilyPolicy::SingleStack,
+        external_traffic_policy: ExternalTrafficPolicy::Cluster,
+        ports: vec![(Protocol::Tcp, 443)],
+        selector: Labels::NONE,
+        requested_addresses: Vec::new(),
+        requested_pool: None,
+        sharing_key: None,
+        request_error: None,
+        assigned,
+        assigned_pool: None,
+    }
+}
+
+fn slice(service: &str, index: u32, nodes: u32) -> EndpointSlice {
+    let endpoint = |at: u32| Endpoint {
+        addresses: vec![Ipv4Addr::from_bits(0x0af4_0000 + 2 * index + at).into()],
+        node: Some(format!("node-{}", (index + at) % nodes).into()),
+        ready: Some(true),
+        serving: Some(true),
+    };
+    EndpointSlice {
+        service: object(service),
+        name: format!("{service}-x7k2p").into(),
+        endpoints: vec![endpoint(0), endpoint(1)],
+    }
+}
+
+fn node(index: u32) -> Node {
+    Node {
+        name: format!("node-{index}").into(),
+        labels: Labels::from([("kubernetes.io/os", "linux")]),
+        ready: Ready::True,
+        network_unavailable: false,
+        unschedulable: false,
+        out_of_service: false,
+        internal_ips: Vec::new(),
+    }
+}
+
+fn pool() -> Pool {
+    Pool {
+        name: "public".into(),
+        labels: Labels::NONE,
+        ranges: vec![AddressRange {
+            first: Ipv4Addr::new(10, 128, 0, 0).into(),
+            last: Ipv4Addr::new(10, 128, 255, 255).into(),
+        }],
+        auto_assign: true,
+        avoid_buggy_ips: false,
+        service_allocation: None,
+    }
+}
+
+fn peer(index: u8) -> BgpPeer {
+    BgpPeer {
+        name: format!("tor-{index}").into(),
+        my_asn: 64512,
+        peer_asn: PeerAsn::Exactly(64513),
+        address: Ipv4Addr::new(198, 51, 100, index).into(),
+        zone: None,
+        port: 179,
+        source_address: None,
+        hold_time: None,
+        keepalive_time: None,
+        connect_time: None,
+        router_id: None,
+        node_selectors: Vec::new(),
+        password: None,
+        ebgp_multihop: false,
+        ttl_security: None,
+        passive: false,
+        families: [IpFamily::IPv4].into(),
+        graceful_restart: false,
+        graceful_restart_time: 120,
+        long_lived_stale_time: 0,
+    }
+}
+
+fn advertisement() -> BgpAdvertisement {
+    BgpAdvertisement {
+        name: "all".into(),
+        aggregation_length: 32,
+        aggregation_length_v6: 128,
+        local_pref: None,
+        med: None,
+        as_path_prepend: 0,
+        communities: Vec::new(),
+        pools: PoolSelection::default(),
+        node_selectors: Vec::new(),
+        peers: Default::default(),
+        service_selectors: Vec::new(),
+    }
+}
+
+criterion_group!(benches, steady, first, one_new);
+criterion_main!(benches);
