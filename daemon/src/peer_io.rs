@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use bgp::adj_in::ReceivedAttributes;
 use bgp::fsm::StateName;
-use bgp::peer::{DownReason, LocalAddresses, PeerStatus, StopReason};
-use bgp::{Negotiated, PeerConfig, RouteSet};
+use bgp::peer::{LocalAddresses, PeerStatus, StopReason};
+use bgp::{PeerConfig, RouteSet};
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -81,7 +81,6 @@ enum Command {
     /// End the session for this reason, and the task with it.
     Stop(StopReason),
     Status(oneshot::Sender<PeerReport>),
-    #[allow(dead_code, reason = "the router of `herald demo` is asked")]
     AdjIn(oneshot::Sender<Vec<ReceivedRoute>>),
 }
 
@@ -98,15 +97,14 @@ pub struct PeerReport {
 }
 
 /// What has just happened to a peer, for whoever listens.
-#[allow(dead_code, reason = "`herald demo` listens")]
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The session is in this state now; states it only passed through are left out.
     State(StateName),
     /// Established.
-    Up(Box<Negotiated>),
+    Up,
     /// No longer Established, or an attempt has failed: why, and the same for people.
-    Down(DownReason, String),
+    Down(String),
     /// Messages came in: the Adj-RIB-In may have changed.
     Received,
 }
@@ -116,7 +114,6 @@ pub enum Notice {
 pub struct PeerHandle {
     commands: mpsc::Sender<Command>,
     routes: Arc<watch::Sender<Option<Arc<RouteSet>>>>,
-    notices: broadcast::Sender<Notice>,
 }
 
 /// The task's end of a [`PeerHandle`].
@@ -151,7 +148,7 @@ fn start(
     let inbox = Inbox {
         commands: command_inbox,
         routes: route_inbox,
-        notices: notices.clone(),
+        notices,
     };
     let task = tokio::spawn(async move {
         if let Some(before) = before {
@@ -163,7 +160,6 @@ fn start(
     let handle = PeerHandle {
         commands,
         routes: Arc::new(routes),
-        notices,
     };
     (handle, first, task)
 }
@@ -199,15 +195,8 @@ impl PeerHandle {
     }
 
     /// The routes that the peer holds from its neighbour, where its configuration keeps them.
-    #[allow(dead_code, reason = "the router of `herald demo` is asked")]
     pub async fn adj_in(&self) -> Option<Vec<ReceivedRoute>> {
         self.ask(Command::AdjIn).await
-    }
-
-    /// Notices from now on.
-    #[allow(dead_code, reason = "`herald demo` listens")]
-    pub fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
     }
 
     async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {

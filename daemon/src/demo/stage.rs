@@ -240,10 +240,9 @@ impl<W: Write> Stage<'_, W> {
                     }
                 }
             }
-            Ok(Notice::Down(_, reason)) => self.down = Some(reason),
+            Ok(Notice::Down(reason)) => self.down = Some(reason),
             // Each says something newer that is asked for anyway.
-            Ok(Notice::Up(_) | Notice::Received)
-            | Err(RecvError::Lagged(_) | RecvError::Closed) => {}
+            Ok(Notice::Up | Notice::Received) | Err(RecvError::Lagged(_) | RecvError::Closed) => {}
         }
         Ok(())
     }

@@ -67,7 +67,6 @@ pub struct Transport {
 
 impl Transport {
     /// A peer with none of the options.
-    #[allow(dead_code, reason = "`herald demo` and tests need no options")]
     pub fn to(address: IpAddr, port: u16) -> Transport {
         Transport {
             address,

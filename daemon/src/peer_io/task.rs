@@ -254,7 +254,7 @@ impl PeerTask {
                     "session is Established"
                 );
                 self.logged = None;
-                let _ = inbox.notices.send(Notice::Up(negotiated));
+                let _ = inbox.notices.send(Notice::Up);
             }
             Action::Down(reason) => {
                 let heard = self.peer.heard();
@@ -263,7 +263,7 @@ impl PeerTask {
                     true => debug!(peer = %self.spec.name, reason = text, "session is down"),
                     false => info!(peer = %self.spec.name, reason = text, "session is down"),
                 }
-                let _ = inbox.notices.send(Notice::Down(reason, text.clone()));
+                let _ = inbox.notices.send(Notice::Down(text.clone()));
                 self.logged = Some(text);
             }
         }
