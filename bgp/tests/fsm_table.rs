@@ -225,7 +225,10 @@ fn text(output: &Output) -> String {
         Output::Down(_) => "down".to_owned(),
         Output::Send(_, message) => match &**message {
             Message::Notification(sent) => format!("{}/{}", sent.code, sent.subcode),
-            other => other.type_name().to_owned(),
+            message @ (Message::Open(_)
+            | Message::Update(_)
+            | Message::Keepalive
+            | Message::RouteRefresh(_)) => message.type_name().to_owned(),
         },
     }
 }

@@ -70,7 +70,7 @@ proptest! {
             }
         }
         heal(&mut pair);
-        for side in 0..2 {
+        for (side, wanted) in wanted.iter().enumerate() {
             prop_assert_eq!(pair.state(side), StateName::Established, "{:?}", pair.sides[side].downs);
             prop_assert_eq!(pair.sides[side].peer.connections().count(), 1);
             let held: BTreeSet<(String, Option<u32>)> = pair
@@ -78,7 +78,7 @@ proptest! {
                 .into_iter()
                 .map(|(prefix, attributes)| (prefix, attributes.med))
                 .collect();
-            prop_assert_eq!(&held, &wanted[side]);
+            prop_assert_eq!(&held, wanted);
         }
     }
 }
