@@ -15,6 +15,7 @@ use ipnet::IpNet;
 
 use crate::attribute::{MpReach, MpUnreach, Origin, Treatment};
 use crate::community::{Community, LargeCommunity};
+use crate::family::FamilySet;
 use crate::message::update::Update;
 use crate::{Asn, Family, Notification};
 
@@ -54,33 +55,37 @@ pub struct Received {
 }
 
 /// The Adj-RIB-In of one Established session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AdjIn {
+    families: FamilySet,
     limit: Option<u32>,
     keep_routes: bool,
     prefixes: [BTreeSet<IpNet>; 2],
     routes: BTreeMap<IpNet, Arc<ReceivedAttributes>>,
     at_least: bool,
     end_of_rib: BTreeSet<Family>,
-    treated_as_withdraw: u64,
-    attributes_discarded: u64,
 }
 
 impl AdjIn {
-    /// An empty one. `limit` is the most prefixes of all families together.
-    pub fn new(limit: Option<u32>, keep_routes: bool) -> AdjIn {
+    /// An empty one for the families that are negotiated. `limit` is the most prefixes of all
+    /// families together.
+    pub fn new(families: FamilySet, limit: Option<u32>, keep_routes: bool) -> AdjIn {
         AdjIn {
+            families,
             limit,
             keep_routes,
-            ..AdjIn::default()
+            prefixes: Default::default(),
+            routes: BTreeMap::new(),
+            at_least: false,
+            end_of_rib: BTreeSet::new(),
         }
     }
 
     /// Takes an UPDATE in. The error is the Cease/1 of a peer that is over its limit (RFC 4486
     /// §4).
     pub fn update(&mut self, update: &Update<'_>) -> Result<(), Notification> {
-        self.end_of_rib.extend(update.end_of_rib());
-        self.count_errors(update);
+        let routed = |family: &Family| self.families.contains(*family);
+        self.end_of_rib.extend(update.end_of_rib().filter(routed));
         for prefix in update.withdrawn.prefixes() {
             self.remove(&prefix);
         }
@@ -96,7 +101,11 @@ impl AdjIn {
             Some(MpReach::Routed { nlri, .. }) => Some(nlri),
             Some(MpReach::Ignored { .. }) | None => None,
         };
+        // RFC 4760 §7: routes of a family that is not negotiated are ignored, those in the NLRI
+        // field too where that is IPv4 unicast.
         let reachable = reach.into_iter().chain([&update.nlri]);
+        let families = self.families;
+        let reachable = reachable.filter(|nlri| families.contains(nlri.family()));
         for prefix in reachable.flat_map(|nlri| nlri.prefixes()) {
             match withdraw {
                 true => self.remove(&prefix),
@@ -124,19 +133,6 @@ impl AdjIn {
     /// Families whose End-of-RIB has come (RFC 4724 §2).
     pub fn end_of_rib(&self) -> &BTreeSet<Family> {
         &self.end_of_rib
-    }
-
-    /// UPDATEs whose routes were treated as withdrawn, and attributes discarded (RFC 7606 §2).
-    pub fn errors(&self) -> (u64, u64) {
-        (self.treated_as_withdraw, self.attributes_discarded)
-    }
-
-    fn count_errors(&mut self, update: &Update<'_>) {
-        let discarded = update.errors.iter();
-        let discarded = discarded.filter(|error| error.treatment == Treatment::AttributeDiscard);
-        self.attributes_discarded += discarded.count() as u64;
-        let withdraw = update.treatment() == Some(Treatment::TreatAsWithdraw);
-        self.treated_as_withdraw += u64::from(withdraw);
     }
 
     fn family_mut(&mut self, prefix: &IpNet) -> &mut BTreeSet<IpNet> {

@@ -36,6 +36,8 @@ pub(super) struct Connection {
     pub(super) link: Option<Link>,
     /// OPEN, KEEPALIVE, NOTIFICATION and ROUTE-REFRESH not yet taken by the caller.
     outbox: BytesMut,
+    /// Whether the OPEN sent had capabilities; `None` before one is.
+    pub(super) capabilities_sent: Option<bool>,
     /// SendHoldTimer (RFC 9687 §4): runs while the caller has octets that it cannot send.
     send_hold: Option<Instant>,
 }
@@ -79,6 +81,9 @@ impl Connection {
             && self.fsm.session().is_some()
             && !self.outbox.is_empty();
         let urgent = matches!(message, Message::Notification(_));
+        if let Message::Open(open) = message {
+            self.capabilities_sent = Some(!open.capabilities.is_empty());
+        }
         if redundant || (self.outbox.len() >= MAX_OUTBOX && !urgent) {
             return false;
         }
@@ -124,6 +129,7 @@ impl Connection {
     /// The connection is gone; the machine goes on without one.
     pub(super) fn unlink(&mut self) {
         self.link = None;
+        self.capabilities_sent = None;
         self.send_hold = None;
         self.outbox.clear();
     }

@@ -108,7 +108,7 @@ impl Peer {
 
     fn down(&mut self, now: Instant, slot: Slot, reason: DownReason, was_established: bool) {
         self.counters.dropped += u64::from(was_established);
-        self.choose_open(&reason);
+        self.choose_open(slot, &reason);
         self.last_error = Some((now, reason.clone()));
         let other = self.connection(slot.other());
         // An attempt that fails beside another that goes on is no news.
@@ -118,18 +118,21 @@ impl Peer {
     }
 
     /// RFC 5492 §3: a peer that cannot read optional parameters is asked again without, and with
-    /// them again after that.
-    fn choose_open(&mut self, reason: &DownReason) {
+    /// them again after that. What counts is the OPEN of this connection: both connections of a
+    /// peer may be refused, and one that never had an OPEN tells nothing.
+    fn choose_open(&mut self, slot: Slot, reason: &DownReason) {
         let refused = match reason {
             DownReason::Received(notification) => {
                 notification.is_same_error(&Notification::UNSUPPORTED_OPTIONAL_PARAMETER)
             }
             DownReason::Sent(_) | DownReason::Tcp(_) | DownReason::Stopped(_) => false,
         };
-        self.fallback = match (refused, &self.fallback) {
-            (true, None) => open::without_capabilities(&self.config),
-            (true, Some(_)) | (false, _) => None,
-        };
+        let connection = self.connection(slot);
+        match connection.and_then(|connection| connection.capabilities_sent) {
+            Some(true) if refused => self.fallback = open::without_capabilities(&self.config),
+            Some(true) | None => {}
+            Some(false) => self.fallback = None,
+        }
     }
 
     pub(super) fn is_connecting(&self, conn: ConnId) -> bool {
@@ -267,6 +270,7 @@ impl Peer {
         let Some(session) = connection.fsm.session_mut() else {
             return;
         };
+        self.counters.count_errors(update);
         if let Err(over_limit) = session.adj_in.update(update) {
             self.input(now, slot, Input::AutomaticStop(over_limit));
         }

@@ -31,11 +31,12 @@ impl Session {
         local: LocalAddresses,
         config: &PeerConfig,
     ) -> Session {
+        let rules = negotiated.rules();
         Session {
             since: now,
-            rules: negotiated.rules(),
+            rules,
             adj_out: AdjOut::new(&negotiated, local, config.role.map(|(role, _)| role)),
-            adj_in: AdjIn::new(config.max_prefixes, config.keep_routes),
+            adj_in: AdjIn::new(rules.families, config.max_prefixes, config.keep_routes),
             negotiated,
         }
     }

@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::{ConnId, Direction, DownReason};
 use crate::adj_in::Received;
 use crate::adj_out::Unsent;
+use crate::attribute::Treatment;
 use crate::fsm::{StateName, Timer};
 use crate::message::Message;
+use crate::message::update::Update;
 use crate::negotiated::Negotiated;
 use crate::{Asn, BgpIdentifier};
 
@@ -81,6 +83,10 @@ pub struct Counters {
     pub collisions: u64,
     /// Incoming connections refused.
     pub refused: u64,
+    /// UPDATEs whose routes were handled as withdrawn (RFC 7606 §2).
+    pub treated_as_withdraw: u64,
+    /// Attributes that were discarded (RFC 7606 §2).
+    pub attributes_discarded: u64,
 }
 
 /// Messages by type.
@@ -96,6 +102,17 @@ pub struct MessageCounters {
     pub keepalive: u64,
     /// ROUTE-REFRESH.
     pub route_refresh: u64,
+}
+
+impl Counters {
+    /// What RFC 7606 found wrong in an UPDATE that was taken in.
+    pub(super) fn count_errors(&mut self, update: &Update<'_>) {
+        let withdraw = update.treatment() == Some(Treatment::TreatAsWithdraw);
+        self.treated_as_withdraw += u64::from(withdraw);
+        let discarded = update.errors.iter();
+        let discarded = discarded.filter(|error| error.treatment == Treatment::AttributeDiscard);
+        self.attributes_discarded += discarded.count() as u64;
+    }
 }
 
 impl MessageCounters {
