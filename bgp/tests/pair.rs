@@ -80,7 +80,7 @@ fn two_passive_peers_wait_for_ever() {
 
 #[test]
 fn a_peer_that_does_not_listen_is_asked_ever_more_rarely() {
-    let mut pair = Pair::idle(external(), std::time::Instant::now());
+    let mut pair = Pair::idle(external(), common::now());
     pair.sides[0].listens = false;
     pair.sides[1].listens = false;
     pair.event(0, Event::Start);
@@ -346,12 +346,7 @@ fn a_restarted_peer_replaces_its_dead_session_at_once() {
     configs[1].graceful_restart_time = Some(120);
     let mut pair = Pair::new(configs.clone());
     pair.run_secs(1);
-    let dead = std::mem::replace(
-        &mut pair.sides[1].peer,
-        bgp::Peer::new(configs[1].clone(), 9, pair.now),
-    );
-    drop(dead);
-    pair.event(1, Event::Start);
+    pair.replace(1, configs[1].clone());
     pair.run_secs(1);
     pair.assert_established();
     assert_eq!(pair.sides[0].ups.len(), 2);
@@ -363,8 +358,7 @@ fn a_second_connection_beside_a_session_is_refused() {
     configs[0].passive = true;
     let mut pair = Pair::new(configs.clone());
     pair.run_secs(1);
-    pair.sides[1].peer = bgp::Peer::new(configs[1].clone(), 9, pair.now);
-    pair.event(1, Event::Start);
+    pair.replace(1, configs[1].clone());
     pair.run(Duration::from_millis(20));
     let refused = DownReason::Received(Notification::CONNECTION_REJECTED);
     assert_eq!(pair.sides[1].downs, [refused]);

@@ -290,6 +290,13 @@ impl Peer {
         connections.filter_map(|connection| connection.fsm.open_conn())
     }
 
+    /// The states of its machines, one or two: more than [`Peer::state`] only while two
+    /// connections collide. At most one is Established.
+    pub fn machine_states(&self) -> impl Iterator<Item = StateName> + '_ {
+        let machines = [&self.primary].into_iter().chain(&self.secondary);
+        machines.map(|connection| connection.fsm.name())
+    }
+
     /// What the peer has sent, while Established.
     pub fn adj_in(&self) -> Option<&AdjIn> {
         Some(&self.best().fsm.session()?.adj_in)

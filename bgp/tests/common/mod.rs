@@ -50,6 +50,8 @@ pub struct Side {
     pub ups: Vec<Negotiated>,
     pub downs: Vec<DownReason>,
     pub connects: Vec<Instant>,
+    /// The last of its `Up` and `Down` was an `Up`.
+    is_up: bool,
     /// Octets of UPDATEs and everything else it has sent.
     pub sent: Vec<u8>,
     inbox: BTreeMap<ConnId, BytesMut>,
@@ -67,12 +69,14 @@ pub struct Pair {
     wires: Vec<Wire>,
     queue: BTreeMap<(Instant, u64), Delivery>,
     sequence: u64,
+    /// Since when no timer has been served, where that is not as it should be.
+    late_since: Option<Instant>,
 }
 
 impl Pair {
     /// Two peers that are started and nothing has happened yet.
     pub fn new(configs: [PeerConfig; 2]) -> Pair {
-        let now = Instant::now();
+        let now = now();
         let [one, other] = configs;
         let mut pair = Pair::idle([one, other], now);
         pair.event(0, Event::Start);
@@ -91,7 +95,33 @@ impl Pair {
             wires: Vec::new(),
             queue: BTreeMap::new(),
             sequence: 0,
+            late_since: None,
         }
+    }
+
+    /// A side loses power, so that its connections end without a word, and another one takes its
+    /// place at once.
+    pub fn replace(&mut self, side: usize, config: PeerConfig) {
+        for wire in &mut self.wires {
+            wire.open[side] = false;
+        }
+        let wires = &self.wires;
+        self.queue.retain(|_, delivery| match delivery {
+            Delivery::Connected(wire) => wires[*wire].opened_by != side,
+            Delivery::ConnectFailed(of, _) => *of != side,
+            Delivery::Octets(..) | Delivery::End(..) => true,
+        });
+        self.sides[side].peer = Peer::new(config, 9, self.now);
+        self.sides[side].is_up = false;
+        self.sides[side].closed.clear();
+        self.sides[side].inbox.clear();
+        self.event(side, Event::Start);
+    }
+
+    /// Time in which nobody looks at the peers: timers are late, octets wait.
+    pub fn stall(&mut self, time: Duration) {
+        self.late_since.get_or_insert(self.now);
+        self.now += time;
     }
 
     pub fn event(&mut self, side: usize, event: Event) {
@@ -185,9 +215,10 @@ impl Pair {
         for side in &mut self.sides {
             side.peer.handle_timeout(self.now);
             if let Some((next, timer)) = side.peer.poll_timeout() {
-                assert!(next > self.now, "{timer:?} is in the past");
+                assert!(next > self.now, "{timer:?} has not been served");
             }
         }
+        self.late_since = None;
         self.pump();
     }
 
@@ -212,10 +243,27 @@ impl Pair {
                 some |= self.transmit(side);
             }
             if !some {
+                self.check();
                 return;
             }
         }
         panic!("the peers never stop talking");
+    }
+
+    /// What holds at every step.
+    fn check(&self) {
+        for side in &self.sides {
+            let peer = &side.peer;
+            let states: Vec<StateName> = peer.machine_states().collect();
+            let established = states.iter().filter(|s| **s == StateName::Established);
+            assert!(established.count() <= 1, "{states:?}");
+            assert_eq!(peer.state() == StateName::Established, side.is_up);
+            assert!(peer.connections().count() <= 2);
+            if let Some((at, timer)) = peer.poll_timeout() {
+                let served = self.late_since.unwrap_or(self.now);
+                assert!(at >= served, "{timer:?} was set in the past");
+            }
+        }
     }
 
     fn act(&mut self, side: usize, action: Action) {
@@ -236,8 +284,15 @@ impl Pair {
                 assert!(!again, "something to send after the last octets");
                 self.sides[side].closed.insert(conn);
             }
-            Action::Up(negotiated) => self.sides[side].ups.push(*negotiated),
-            Action::Down(reason) => self.sides[side].downs.push(reason),
+            Action::Up(negotiated) => {
+                let was_up = std::mem::replace(&mut self.sides[side].is_up, true);
+                assert!(!was_up, "two sessions at once");
+                self.sides[side].ups.push(*negotiated);
+            }
+            Action::Down(reason) => {
+                self.sides[side].is_up = false;
+                self.sides[side].downs.push(reason);
+            }
         }
     }
 
@@ -310,6 +365,7 @@ impl Pair {
             Delivery::Octets(wire, side, octets) => {
                 for octets in octets.chunks(self.chunk) {
                     self.receive(wire, side, octets);
+                    self.pump();
                 }
             }
             Delivery::End(wire, side) => self.close(wire, side, "closed by peer"),
@@ -337,7 +393,6 @@ impl Pair {
         let buf = side.inbox.entry(conn).or_default();
         buf.extend_from_slice(octets);
         side.peer.receive(now, conn, buf);
-        assert!(side.peer.connections().count() <= 2);
     }
 
     fn close(&mut self, wire: usize, side: usize, reason: &str) {
@@ -374,11 +429,21 @@ impl Side {
             ups: Vec::new(),
             downs: Vec::new(),
             connects: Vec::new(),
+            is_up: false,
             sent: Vec::new(),
             inbox: BTreeMap::new(),
             closed: BTreeSet::new(),
         }
     }
+}
+
+/// The time at which a test begins; from there on it is virtual.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "any time will do, and there is no other way to make one"
+)]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
 /// AS 65001 at 10.0.0.1 and AS 65002 at 10.0.0.2; both keep what they receive.

@@ -12,6 +12,8 @@ use bgp::{Action, BgpIdentifier, ConnId, Event, HoldTime, Message, Notification}
 use bgp::{Peer, PeerConfig};
 use bytes::{Buf, BytesMut};
 
+use super::now;
+
 /// Timers that pass before the next attempt to connect: fewer than ten do.
 const MAX_TIMERS: usize = 100;
 
@@ -30,7 +32,7 @@ pub struct Router {
 impl Router {
     /// A router whose peer has just been started.
     pub fn new(config: PeerConfig) -> Router {
-        let now = Instant::now();
+        let now = now();
         let mut router = Router {
             peer: Peer::new(config, 1, now),
             now,
