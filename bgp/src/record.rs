@@ -199,7 +199,7 @@ mod tests {
             .map(|line| serde_json::from_str(&line).expect("it is read back"))
             .collect();
         assert_eq!(read, recording);
-        let now = Instant::now();
+        let now = now();
         let (_, one) = replay(&read, now).expect("a recording");
         let (_, other) = replay(&recording, now + Duration::from_secs(9)).expect("a recording");
         assert_eq!(one, other);
@@ -217,12 +217,14 @@ mod tests {
                 octets: "ff0".to_owned(),
             },
         });
-        let error = replay(&broken, Instant::now()).err();
+        let error = replay(&broken, now()).err();
         assert_eq!(error, Some(ReplayError::NotHexadecimal(4)));
-        assert_eq!(
-            replay(&[], Instant::now()).err(),
-            Some(ReplayError::NoBeginning)
-        );
+        assert_eq!(replay(&[], now()).err(), Some(ReplayError::NoBeginning));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test begins at some time")]
+    fn now() -> Instant {
+        Instant::now()
     }
 
     fn recording() -> Vec<Recorded> {

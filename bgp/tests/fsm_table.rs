@@ -189,7 +189,7 @@ impl Machine {
             retry: Retry::new(config.connect_retry_time, 1),
             config,
             next_conn: ConnId(1),
-            now: Instant::now(),
+            now: common::now(),
         }
     }
 

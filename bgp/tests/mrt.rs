@@ -189,6 +189,10 @@ fn content(message: Message<'_>) -> Message<'_> {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the folder of the vectors is named there"
+)]
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("BGP_VECTORS").map(|folder| Path::new(&folder).join("mrt"));
     if folder.is_none() {
@@ -197,6 +201,7 @@ fn folder() -> Option<PathBuf> {
     folder
 }
 
+#[expect(clippy::disallowed_methods, reason = "the vectors are files")]
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder of the MRT files");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -204,6 +209,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+#[expect(clippy::disallowed_methods, reason = "the vectors are files")]
 fn contents(path: &Path) -> Vec<u8> {
     let file = std::fs::File::open(path).unwrap();
     let mut reader: Box<dyn Read> = match path.extension().and_then(|end| end.to_str()) {

@@ -120,6 +120,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins at some time")]
     fn only_a_session_that_stood_a_while_calms_the_peer() {
         let now = Instant::now();
         let mut retry = Retry::new(Duration::from_secs(120), 7);

@@ -92,6 +92,10 @@ pub fn octets(hex: &str) -> Vec<u8> {
 }
 
 /// The lines of a file of `BGP_VECTORS`; `None`, said aloud, where that is not set.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the vectors are files in a folder that is named there"
+)]
 pub fn rows<T: DeserializeOwned>(file: &str) -> Option<Vec<T>> {
     let Some(folder) = std::env::var_os("BGP_VECTORS") else {
         println!("skipped: BGP_VECTORS does not name the folder of {file}");
