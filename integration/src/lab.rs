@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::command::exists;
+use crate::kube;
 use crate::netns::{self, Netns};
 use crate::setup;
 
@@ -16,6 +17,8 @@ pub enum Need {
     Program(&'static str, &'static str),
     /// GoBGP, which the lab builds: a Go toolchain, or its result of an earlier run.
     Gobgp,
+    /// The programs of Kubernetes, which the lab builds too.
+    Kubernetes,
 }
 
 /// The lab of one test.
@@ -46,11 +49,16 @@ impl Lab {
             return None;
         }
         static SWEPT: OnceLock<()> = OnceLock::new();
-        SWEPT.get_or_init(|| setup::alone(sweep));
+        SWEPT.get_or_init(|| setup::alone("lock", sweep));
         if let Err(reason) = prepare(needs) {
             skip(&test, &reason);
             return None;
         }
+        Some(Lab::of(test))
+    }
+
+    /// A lab that several tests share, on a machine where one of them has opened its own.
+    pub(crate) fn of(test: String) -> Lab {
         let logs = setup::folder().join("log").join(test.replace("::", "/"));
         let folder = std::env::temp_dir()
             .join(format!("{FOLDER}{}", std::process::id()))
@@ -60,7 +68,7 @@ impl Lab {
         for path in [&logs, &folder] {
             make_folder(path);
         }
-        Some(Lab { test, logs, folder })
+        Lab { test, logs, folder }
     }
 
     /// The test's name.
@@ -138,15 +146,18 @@ fn missing(needs: &[Need]) -> Option<String> {
         Need::Program(program, package) => {
             Some(format!("no {program}: install the package {package}"))
         }
-        Need::Gobgp => None,
+        Need::Gobgp | Need::Kubernetes => None,
     })
 }
 
 fn prepare(needs: &[Need]) -> Result<(), String> {
-    match needs.contains(&Need::Gobgp) {
-        true => setup::gobgp().map(|_| ()),
-        false => Ok(()),
+    if needs.contains(&Need::Gobgp) {
+        setup::gobgp()?;
     }
+    if needs.contains(&Need::Kubernetes) {
+        kube::build::programs()?;
+    }
+    Ok(())
 }
 
 /// Removes what dead runs left.

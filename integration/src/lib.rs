@@ -15,6 +15,7 @@ pub mod frr;
 pub mod gobgp;
 pub mod herald;
 pub mod kernel;
+pub mod kube;
 pub mod lab;
 pub mod manifests;
 pub mod netns;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -19,8 +20,12 @@ const PREFIX: &str = "herald-lab-";
 #[derive(Debug)]
 pub struct Netns {
     name: String,
-    handle: File,
+    handle: Handle,
 }
+
+/// A way into a namespace, which does not keep it from being deleted.
+#[derive(Clone, Debug)]
+pub struct Handle(Arc<File>);
 
 impl Netns {
     /// Makes one, with its loopback up and IPv6 addresses usable at once (no duplicate address
@@ -30,6 +35,7 @@ impl Netns {
         run("ip", &["netns", "add", &name]);
         let handle = File::open(Path::new(HANDLES).join(&name))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let handle = Handle(Arc::new(handle));
         let netns = Netns { name, handle };
         for scope in ["all", "default"] {
             netns.sysctl(&format!("ipv6/conf/{scope}/accept_dad"), "0");
@@ -67,15 +73,12 @@ impl Netns {
     /// Runs `work` on a thread of its own inside the namespace. Sockets and processes made there
     /// stay there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let inside = || {
-            move_into_link_name_space(self.handle.as_fd(), Some(LinkNameSpaceType::Network))
-                .unwrap_or_else(|error| panic!("cannot enter {}: {error}", self.name));
-            work()
-        };
-        std::thread::scope(|scope| match scope.spawn(inside).join() {
-            Ok(value) => value,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        self.handle.enter(work)
+    }
+
+    /// A way into it that outlives this borrow.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Writes a sysctl below `/proc/sys/net`, given with slashes.
@@ -167,6 +170,21 @@ impl Netns {
             .find(|(name, _)| *name == counter)
             .and_then(|(_, value)| value.parse().ok())
             .unwrap_or_else(|| panic!("no counter {protocol} {counter}"))
+    }
+}
+
+impl Handle {
+    /// As [`Netns::enter`].
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let inside = || {
+            move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
+                .unwrap_or_else(|error| panic!("cannot enter a namespace: {error}"));
+            work()
+        };
+        std::thread::scope(|scope| match scope.spawn(inside).join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! A program running in a namespace.
 
 use std::fs::{File, OpenOptions};
+use std::io::{PipeReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::netns::Netns;
 use crate::wait;
+
+/// The size of a bounded log's file, in octets.
+const LOG_LIMIT: usize = 4 << 20;
 
 /// A program that runs until it is dropped; then it is killed.
 #[derive(Debug)]
@@ -26,6 +30,25 @@ impl Process {
             .stderr(log_file(log));
         let child = netns.enter(|| command.spawn());
         let child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        Process {
+            child,
+            log: log.to_path_buf(),
+        }
+    }
+
+    /// As [`Process::spawn`] for a talkative program: of its log, the last 4 to 8 MiB stay; the
+    /// older half is in `FILE.old`.
+    pub fn spawn_bounded(netns: &Netns, log: &Path, mut command: Command) -> Process {
+        let (reader, writer) = std::io::pipe().unwrap_or_else(|error| panic!("pipe: {error}"));
+        let other = writer.try_clone();
+        let other = other.unwrap_or_else(|error| panic!("pipe: {error}"));
+        command.stdin(Stdio::null()).stdout(writer).stderr(other);
+        let child = netns.enter(|| command.spawn());
+        let child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        // It holds the ends of the pipe that the program has, and would keep the log open.
+        drop(command);
+        let path = log.to_path_buf();
+        std::thread::spawn(move || keep_log(reader, &path));
         Process {
             child,
             log: log.to_path_buf(),
@@ -120,6 +143,25 @@ pub(crate) fn await_file(path: &Path, process: &mut Process) {
 pub(crate) fn read_log(log: &Path) -> String {
     let octets = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// Writes what a program prints until it ends; starts a new file every [`LOG_LIMIT`] octets.
+fn keep_log(mut reader: PipeReader, log: &Path) {
+    let mut file = log_file(log);
+    let mut size = 0;
+    let mut buffer = [0; 8192];
+    while let Ok(count) = reader.read(&mut buffer)
+        && count > 0
+    {
+        if size > LOG_LIMIT {
+            // A log that cannot be moved away goes on: it is no reason to block the program.
+            let _ = std::fs::rename(log, log.with_extension("log.old"));
+            file = log_file(log);
+            size = 0;
+        }
+        size += count;
+        let _ = file.write_all(&buffer[..count]);
+    }
 }
 
 fn log_file(log: &Path) -> File {

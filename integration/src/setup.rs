@@ -1,4 +1,5 @@
 //! What the lab builds once per checkout and keeps under `target/lab`: GoBGP and its image.
+//! [`crate::kube::build`] does the same for Kubernetes.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ pub fn folder() -> PathBuf {
 pub fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_else(|error| panic!("own path: {error}"));
     let deps = test.ancestors().find(|path| path.ends_with("deps"));
-    let profile = deps.and_then(Path::parent);
+    // The lab's own program is in the profile's folder itself.
+    let profile = deps.unwrap_or(&test).parent();
     profile
         .unwrap_or_else(|| panic!("{} is not below a target folder", test.display()))
         .to_path_buf()
@@ -44,9 +46,9 @@ fn target() -> PathBuf {
     profile.parent().unwrap_or(&profile).to_path_buf()
 }
 
-/// Runs `work` while no other process of this checkout runs any.
-pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
-    let path = folder().join("lock");
+/// Runs `work` while no other process of this checkout runs any under the same name.
+pub(crate) fn alone<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let path = folder().join(name);
     let made = std::fs::create_dir_all(folder());
     let lock = made.and_then(|()| File::create(&path));
     let lock = lock.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -58,7 +60,7 @@ pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
 /// GoBGP, built at the first call of the checkout; why not, where it cannot be.
 pub fn gobgp() -> Result<&'static Gobgp, String> {
     static GOBGP: OnceLock<Result<Gobgp, String>> = OnceLock::new();
-    let result = GOBGP.get_or_init(|| alone(build_gobgp));
+    let result = GOBGP.get_or_init(|| alone("lock", build_gobgp));
     result.as_ref().map_err(Clone::clone)
 }
 

@@ -5,13 +5,26 @@ use crate::{docs, layers, packages, tidy};
 
 /// `cargo xtask test`: installs what the lab needs, then runs every test of the workspace.
 pub fn test(arguments: &[String]) -> Outcome {
-    packages::install()?;
+    setup()?;
     let mut build = command("cargo", &["build", "--package", "daemon"]);
     build.env("CARGO_TERM_PROGRESS_WHEN", "never");
     step("build", build)?;
     let mut tests = command("cargo", &["test", "--workspace", "--no-fail-fast"]);
     tests.args(arguments);
     step("test", tests)
+}
+
+/// `cargo xtask setup`: all that the lab's tests would else do first: Debian packages, Go, and with
+/// it GoBGP and Kubernetes.
+pub fn setup() -> Outcome {
+    packages::install()?;
+    if !packages::is_root() {
+        return Ok(());
+    }
+    let run = ["run", "--package", "integration", "--bin", "lab-setup"];
+    let mut lab = command("cargo", &run);
+    lab.env("CARGO_TERM_PROGRESS_WHEN", "never");
+    step("lab", lab)
 }
 
 /// `cargo xtask ci`: everything that must hold before a merge; stops at the first that does not.

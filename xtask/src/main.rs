@@ -56,8 +56,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "setup",
-        help: "only install what the lab needs",
-        run: |_| packages::install(),
+        help: "only install and build what the lab needs",
+        run: |_| checks::setup(),
     },
 ];
 

@@ -9,11 +9,16 @@ const PACKAGES: &[(&str, &str)] = &[
     ("podman", "runs GoBGP in its container"),
     ("runc", "podman's runtime where crun may not set limits"),
     ("iproute2", "network namespaces, links and routes"),
-    ("nftables", "packet loss and filters in the lab"),
+    (
+        "nftables",
+        "packet loss and filters in the lab, and kube-proxy",
+    ),
+    ("etcd-server", "keeps the objects of the lab's API server"),
+    ("openssl", "the key of the lab's ServiceAccounts"),
 ];
 
-/// The oldest Go that builds the lab's GoBGP.
-const GO: (u32, u32) = (1, 24);
+/// The oldest Go that builds the lab's GoBGP and Kubernetes.
+const GO: (u32, u32) = (1, 26);
 
 /// Installs what is missing, as root on Debian; elsewhere says what is missing and goes on: tests
 /// that need it then say that they were skipped.
@@ -64,7 +69,7 @@ fn install_go() -> Outcome {
     }
     if !is_root() {
         println!(
-            "no Go {}.{} or newer: tests that need GoBGP are skipped",
+            "no Go {}.{} or newer: tests that need GoBGP or Kubernetes are skipped",
             GO.0, GO.1
         );
         return Ok(());
@@ -98,6 +103,7 @@ fn go_version() -> Option<(u32, u32)> {
     Some((major, minor))
 }
 
-fn is_root() -> bool {
+/// Whether tests that need root can run here.
+pub fn is_root() -> bool {
     output(command("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
 }

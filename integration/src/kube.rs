@@ -1,0 +1,290 @@
+//! A real Kubernetes API server, and what belongs to it: etcd, the controller manager, nodes.
+//!
+//! A [`ControlPlane`] runs in a namespace of its own, at the same addresses and ports each time.
+//! There is a bridge in it; a [`node::Node`] is a Node object and a namespace on that bridge, with
+//! kube-proxy and without kubelet: what a kubelet would report, the test writes. A [`pod::Pod`] is
+//! a Pod object whose address is on its node, where a server answers.
+//!
+//! Most tests share one control plane, each in a Kubernetes namespace of its own
+//! ([`shared::Shared`]). A test that stops the API server, or that watches objects of the whole
+//! cluster, starts its own.
+
+pub mod build;
+pub mod client;
+pub mod failure;
+pub mod kubectl;
+pub mod node;
+pub mod pod;
+pub mod shared;
+
+mod access;
+mod heartbeat;
+mod launch;
+mod resource;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::lab::{Lab, Need, next_number};
+use crate::netns::Netns;
+use crate::process::Process;
+use crate::wait;
+use build::Programs;
+use client::Client;
+
+/// What a test with an API server needs.
+pub const NEEDS: &[Need] = &[
+    Need::Kubernetes,
+    Need::Program("etcd", "etcd-server"),
+    Need::Program("nft", "nftables"),
+    Need::Program("openssl", "openssl"),
+];
+
+/// How long the API server may take to be ready. Seconds are usual; a machine may be busy.
+const READY: Duration = Duration::from_secs(180);
+
+/// The bridge that all nodes are on.
+const BRIDGE: &str = "nodes";
+/// The control plane's own addresses on it.
+const ADDRESS_V4: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+const ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x244, 0, 0, 0, 0, 0, 1);
+/// The API server's port.
+const PORT: u16 = 6443;
+
+/// What of a control plane may differ.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The controllers to run, as `--controllers` takes them: `*` is all, and `-NAME` after it
+    /// leaves one out, such as `-node-lifecycle-controller`. `None` runs no controller manager.
+    pub controllers: Option<String>,
+    /// How long after a node's last heartbeat it turns Unknown.
+    pub node_monitor_grace_period: Duration,
+    /// More arguments of the API server.
+    pub apiserver: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            controllers: Some("*".to_owned()),
+            node_monitor_grace_period: Duration::from_secs(20),
+            apiserver: Vec::new(),
+        }
+    }
+}
+
+/// etcd, the API server and the controller manager, running until dropped. It is the
+/// administrator's [`Client`], too.
+#[derive(Debug)]
+pub struct ControlPlane {
+    // In this order: each is a client of the next.
+    manager: Option<Process>,
+    apiserver: Option<Process>,
+    etcd: Process,
+    client: Client,
+    netns: Netns,
+    place: Place,
+    nodes: AtomicU16,
+}
+
+/// Where a control plane keeps its files, and what it runs.
+#[derive(Debug)]
+struct Place {
+    programs: &'static Programs,
+    options: Options,
+    folder: PathBuf,
+    /// Log files by the programs' names.
+    logs: PathBuf,
+}
+
+impl Deref for ControlPlane {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl ControlPlane {
+    /// Starts one for a test, with all controllers, and waits until it is ready.
+    pub fn start(lab: &Lab) -> ControlPlane {
+        ControlPlane::start_with(lab, Options::default())
+    }
+
+    /// As [`ControlPlane::start`], with other options.
+    ///
+    /// # Panics
+    ///
+    /// If it does not get ready; the message has the end of the log.
+    pub fn start_with(lab: &Lab, options: Options) -> ControlPlane {
+        let name = format!("kube-{}", next_number());
+        let place = Place {
+            programs: build::programs().unwrap_or_else(|error| panic!("{error}")),
+            options,
+            folder: lab.folder(&name),
+            logs: lab.log(&name).with_extension(""),
+        };
+        std::fs::create_dir_all(&place.logs).unwrap_or_else(|error| panic!("{error}"));
+        let netns = lab.netns("kube");
+        netns.bridge(
+            BRIDGE,
+            &[&format!("{ADDRESS_V4}/16"), &format!("{ADDRESS_V6}/64")],
+        );
+        let etcd = place.etcd(&netns);
+        place.write_keys();
+        let mut apiserver = place.apiserver(&netns);
+        let client = place.client(&netns, &mut apiserver);
+        let mut control_plane = ControlPlane {
+            manager: None,
+            apiserver: Some(apiserver),
+            etcd,
+            client,
+            netns,
+            place,
+            nodes: AtomicU16::new(0),
+        };
+        control_plane.await_ready();
+        control_plane.start_manager();
+        control_plane
+    }
+
+    /// The administrator's client; a clone of it goes to other threads.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The namespace that it runs in.
+    pub fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
+    /// Joins a machine to the nodes' network, by a link of that name and with that number in its
+    /// addresses, `10.244.0.0/16` and `fd00:244::/64`; the addresses.
+    ///
+    /// Numbers below 256 are for routers and clients; nodes have those above.
+    pub fn attach(&self, netns: &Netns, link: &str, number: u16) -> [IpAddr; 2] {
+        let addresses = addresses(number);
+        let [v4, v6] = addresses;
+        let port = format!("port-{number}");
+        let ends = [format!("{v4}/16"), format!("{v6}/64")];
+        let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
+        netns.join(link, &ends, &self.netns, &port, &[]);
+        self.netns.ip(&format!("link set {port} master {BRIDGE}"));
+        addresses
+    }
+
+    /// A Kubernetes namespace of the test's own: its name begins so. Pods can be made in it.
+    pub fn namespace(&self, start: &str) -> String {
+        let name = format!("{start}-{}", next_number());
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.create(&object)
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        if self.manager.is_some() {
+            self.await_account(&name);
+        }
+        name
+    }
+
+    /// SIGKILL for the API server: its clients' connections break.
+    pub fn kill_apiserver(&mut self) {
+        self.apiserver = None;
+    }
+
+    /// SIGTERM for the API server, and waits for its end: it lets requests finish and ends watches.
+    pub fn stop_apiserver(&mut self) {
+        if let Some(mut apiserver) = self.apiserver.take() {
+            apiserver.terminate();
+        }
+    }
+
+    /// Starts it again after [`ControlPlane::kill_apiserver`] or [`ControlPlane::stop_apiserver`],
+    /// with the same objects, keys and address, and waits until it is ready.
+    pub fn start_apiserver(&mut self) {
+        self.apiserver = Some(self.place.apiserver(&self.netns));
+        self.await_ready();
+    }
+
+    /// SIGSTOP for the API server: connections stay open, and nobody answers on them.
+    pub fn freeze_apiserver(&mut self) {
+        self.running().pause();
+    }
+
+    /// SIGCONT, after [`ControlPlane::freeze_apiserver`].
+    pub fn thaw_apiserver(&mut self) {
+        self.running().resume();
+    }
+
+    /// The ends of all logs, for whoever looks at a failed test.
+    pub fn log_tails(&self) -> String {
+        launch::tails(&self.place.logs)
+    }
+
+    fn running(&self) -> &Process {
+        let apiserver = self.apiserver.as_ref();
+        apiserver.unwrap_or_else(|| panic!("the API server is stopped"))
+    }
+
+    fn await_ready(&mut self) {
+        let ControlPlane {
+            apiserver, client, ..
+        } = self;
+        wait::eventually("the API server is ready", READY, || {
+            if let Some(apiserver) = apiserver.as_mut()
+                && !apiserver.is_running()
+            {
+                panic!("it ended: {}", launch::tail(&apiserver.log()));
+            }
+            let ready = client.text("/readyz?verbose");
+            ready.map(|_| ()).map_err(|failure| failure.to_string())
+        });
+    }
+
+    fn start_manager(&mut self) {
+        let Some(controllers) = self.place.options.controllers.clone() else {
+            return;
+        };
+        self.manager = Some(self.place.manager(&self.netns, &controllers));
+        self.await_account("default");
+    }
+
+    /// Waits for a namespace's first ServiceAccount: without it, no Pod can be made there.
+    fn await_account(&self, namespace: &str) {
+        let account = ("ServiceAccount", namespace, "default");
+        let what = format!("the namespace {namespace} has its account");
+        self.wait_until(&what, READY, account, |_| Some(()));
+    }
+
+    /// A number for a node, 256 and above.
+    fn next_node(&self) -> u16 {
+        256 + self.nodes.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn folder(&self) -> &Path {
+        &self.place.folder
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log_tails());
+        }
+        // Before the files that they hold.
+        self.manager = None;
+        self.apiserver = None;
+        self.etcd.kill();
+        let _ = std::fs::remove_dir_all(self.folder());
+    }
+}
+
+/// The addresses with a number on the nodes' network.
+fn addresses(number: u16) -> [IpAddr; 2] {
+    let [high, low] = number.to_be_bytes();
+    let v6 = Ipv6Addr::new(0xfd00, 0x244, 0, 0, 0, 0, 0, number);
+    [Ipv4Addr::new(10, 244, high, low).into(), v6.into()]
+}

@@ -1,0 +1,83 @@
+//! kubectl, where a test is about files that people give to it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::ControlPlane;
+
+/// The longest that one call may take, in seconds, before `timeout` ends it.
+const LIMIT: &str = "60";
+
+impl ControlPlane {
+    /// `kubectl ARGUMENTS` as the administrator, with a text on its standard input; what it prints,
+    /// or what it says where it fails.
+    pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let folder = self.folder();
+        let mut command = Command::new("timeout");
+        command
+            .args(["--kill-after=1", LIMIT])
+            .arg(self.place.programs.path("kubectl"))
+            .args(arguments)
+            .env("KUBECONFIG", self.admin_kubeconfig())
+            // Its caches are below the home folder.
+            .env("HOME", folder)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let result = self.netns.enter(|| {
+            let mut child = command.spawn()?;
+            if let Some(mut stdin) = child.stdin.take() {
+                // One that does not read its input says why on its own.
+                let _ = stdin.write_all(input.as_bytes());
+            }
+            child.wait_with_output()
+        });
+        let result = result.map_err(|error| format!("cannot run kubectl: {error}"))?;
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        match result.status.success() {
+            true => Ok(text(&result.stdout)),
+            false => Err(text(&result.stderr)),
+        }
+    }
+
+    /// `kubectl apply --server-side` of a YAML text with any number of objects, then waits until
+    /// the CustomResourceDefinitions there are can be used.
+    ///
+    /// # Panics
+    ///
+    /// If the API server refuses one of them.
+    pub fn apply_yaml(&self, text: &str) {
+        self.apply_from("-", text);
+    }
+
+    /// As [`ControlPlane::apply_yaml`], for a file, or all files of a folder.
+    pub fn apply_files(&self, path: &Path) {
+        let path = std::fs::canonicalize(path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self.apply_from(&path.to_string_lossy(), "");
+    }
+
+    fn apply_from(&self, source: &str, text: &str) {
+        let apply = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=lab",
+            "--output=name",
+            "--filename",
+            source,
+        ];
+        let printed = self.kubectl(&apply, text);
+        let printed = printed.unwrap_or_else(|error| panic!("{source}: {error}"));
+        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
+        let start = "customresourcedefinition.apiextensions.k8s.io/";
+        let definitions = printed.lines().filter(|line| line.starts_with(start));
+        wait.extend(definitions);
+        if wait.len() > 3 {
+            self.kubectl(&wait, "")
+                .unwrap_or_else(|error| panic!("{source}: {error}"));
+        }
+    }
+}
