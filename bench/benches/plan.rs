@@ -2,15 +2,15 @@
 //! a label and an EndpointSlice of two endpoints; four peers, one advertisement for all.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, LazyLock};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use plan::labels::Labels;
 use plan::world::{
-    AddressRange, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice, ExternalTrafficPolicy,
-    IpFamily, IpFamilyPolicy, Node, ObjectName, PeerAsn, Pool, PoolSelection, Protocol, Ready,
-    Service,
+    AddressRange, Addresses, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice,
+    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Node, ObjectName, PeerAsn, Pool,
+    PoolSelection, Protocol, Ready, Service,
 };
 use plan::{World, allocate, announce, health};
 
@@ -35,7 +35,7 @@ fn first(criterion: &mut Criterion) {
 
 fn one_new(criterion: &mut Criterion) {
     let mut world = assigned(&world(10_000, 1));
-    let new = service("service-05000-new", Vec::new());
+    let new = service(&object("service-05000-new"));
     Arc::make_mut(&mut world.services).insert(new.name.clone(), Arc::new(new));
     criterion.bench_function("round with one new Service among 10000", |bencher| {
         bencher.iter(|| round(&world));
@@ -57,8 +57,14 @@ fn assigned(world: &World) -> World {
 
 fn world(services: u32, nodes: u32) -> World {
     let names: Vec<String> = (0..services).map(|i| format!("service-{i:05}")).collect();
-    let services = names.iter().map(|name| service(name, Vec::new()));
-    let slices = names.iter().zip(0..).map(|(name, i)| slice(name, i, nodes));
+    // The controller's store keeps each name once, whichever objects bear it.
+    let names: Vec<ObjectName> = names.iter().map(|name| object(name)).collect();
+    let node_names: Vec<Arc<str>> = (0..nodes).map(|i| format!("node-{i}").into()).collect();
+    let services = names.iter().map(service);
+    let slices = names
+        .iter()
+        .zip(0..)
+        .map(|(name, i)| slice(name, i, &node_names));
     let pool = pool();
     World {
         services: Arc::new(services.map(|s| (s.name.clone(), Arc::new(s))).collect()),
@@ -85,42 +91,42 @@ fn by_name<T>(objects: impl IntoIterator<Item = (String, T)>) -> Arc<BTreeMap<Ar
 }
 
 fn object(name: &str) -> ObjectName {
+    static NAMESPACE: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
     ObjectName {
-        namespace: "default".into(),
+        namespace: Arc::clone(&NAMESPACE),
         name: name.into(),
     }
 }
 
-fn service(name: &str, assigned: Vec<IpAddr>) -> Service {
+fn service(name: &ObjectName) -> Service {
     Service {
-        name: object(name),
-        labels: Labels::from([("app", name)]),
+        name: name.clone(),
+        labels: Labels::from([("app", &*name.name)]),
         wants_address: true,
-        cluster_ips: vec![Ipv4Addr::new(10, 96, 0, 1).into()],
-        ip_families: vec![IpFamily::IPv4],
+        ip_families: [IpFamily::IPv4].into(),
         ip_family_policy: IpFamilyPolicy::SingleStack,
         external_traffic_policy: ExternalTrafficPolicy::Cluster,
-        ports: vec![(Protocol::Tcp, 443)],
+        ports: [(Protocol::Tcp, 443)].into_iter().collect(),
         selector: Labels::NONE,
         requested_addresses: Vec::new(),
         requested_pool: None,
         sharing_key: None,
         request_error: None,
-        assigned,
+        assigned: Addresses::new(),
         assigned_pool: None,
     }
 }
 
-fn slice(service: &str, index: u32, nodes: u32) -> EndpointSlice {
+fn slice(service: &ObjectName, index: u32, nodes: &[Arc<str>]) -> EndpointSlice {
     let endpoint = |at: u32| Endpoint {
         addresses: vec![Ipv4Addr::from_bits(0x0af4_0000 + 2 * index + at).into()],
-        node: Some(format!("node-{}", (index + at) % nodes).into()),
+        node: nodes.get((index + at) as usize % nodes.len()).cloned(),
         ready: Some(true),
         serving: Some(true),
     };
     EndpointSlice {
-        service: object(service),
-        name: format!("{service}-x7k2p").into(),
+        service: service.clone(),
+        name: format!("{}-x7k2p", service.name).into(),
         endpoints: vec![endpoint(0), endpoint(1)],
     }
 }

@@ -53,7 +53,7 @@ fn measure(home: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
             (
                 name.clone(),
                 Assignment {
-                    addresses: vec![address.into()],
+                    addresses: [address.into()].into_iter().collect(),
                     pool: None,
                 },
             )

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use plan::World;
 use plan::world::{IpFamily, Liveness};
 
+use crate::names::Names;
 use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
 use crate::problem::{Finding, Problem, Severity};
 use crate::record::Assignments;
@@ -32,6 +33,7 @@ pub struct Store {
     accepted: BTreeMap<ObjectKey, Draft>,
     /// There may be objects that cannot be read.
     incomplete: bool,
+    names: Names,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,8 @@ struct Entry {
 
 impl Store {
     /// Takes the object as it is now. If it is invalid, its last valid version stays in use.
-    pub fn apply(&mut self, object: Object) {
+    pub fn apply(&mut self, mut object: Object) {
+        self.names.share(&mut object);
         let Object {
             key,
             namespace,

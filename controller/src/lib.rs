@@ -9,6 +9,7 @@ pub mod check;
 pub mod crd;
 pub mod file;
 pub mod manifest;
+mod names;
 pub mod object;
 pub mod problem;
 pub mod record;

@@ -14,12 +14,11 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plan::World;
-use plan::world::ObjectName;
+use plan::world::{Addresses, ObjectName};
 
 pub use error::RecordError;
 
@@ -30,7 +29,7 @@ pub const MAX_FILE: u64 = 256 * 1024 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// Its addresses.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Addresses,
     /// The pool that they are from.
     pub pool: Option<Arc<str>>,
 }

@@ -154,7 +154,7 @@ fn assignments_come_back_in_the_world_and_outlast_an_unreadable_manifest() {
         name: Arc::from("web"),
     };
     let assignment = Assignment {
-        addresses: vec![address],
+        addresses: [address].into_iter().collect(),
         pool: Some(Arc::from("a")),
     };
     let assignments = Arc::new(Assignments::from([(name.clone(), assignment)]));
@@ -164,7 +164,7 @@ fn assignments_come_back_in_the_world_and_outlast_an_unreadable_manifest() {
             .world
             .services
             .get(&name)
-            .is_some_and(|service| service.assigned == [address])
+            .is_some_and(|service| service.assigned.as_slice() == [address])
     };
     let snapshot = watched.until(assigned);
     assert!(

@@ -153,7 +153,7 @@ fn merging_gives_the_world_the_recorded_addresses_and_leaves_others_alone() {
     let assigned: Vec<_> = world
         .services
         .values()
-        .map(|service| service.assigned.clone())
+        .map(|service| service.assigned.to_vec())
         .collect();
     assert_eq!(
         assigned,
@@ -189,7 +189,7 @@ fn assignments(count: usize) -> Assignments {
             (
                 name,
                 Assignment {
-                    addresses: vec![address.into()],
+                    addresses: [address.into()].into_iter().collect(),
                     pool: Some(Arc::from("a")),
                 },
             )

@@ -54,9 +54,9 @@ fn a_service_that_names_no_family_has_those_that_the_pools_offer() {
             .services
             .values()
             .find(|service| &*service.name.name == name);
-        found.expect(name).ip_families.clone()
+        found.expect(name).ip_families
     };
-    assert_eq!(families("web"), [IpFamily::IPv4]);
-    assert_eq!(families("api"), [IpFamily::IPv4, IpFamily::IPv6]);
-    assert_eq!(families("mail"), [IpFamily::IPv4]);
+    assert_eq!(families("web"), [IpFamily::IPv4].into());
+    assert_eq!(families("api"), [IpFamily::IPv4, IpFamily::IPv6].into());
+    assert_eq!(families("mail"), [IpFamily::IPv4].into());
 }

@@ -114,7 +114,8 @@ fn run(text: &str) -> String {
     }
     let allocation = allocate(&world);
     let after = world.with(&allocation);
-    assert_eq!(held(&allocate(&after)), held(&allocation), "a second round");
+    let again = after.with(&allocate(&after));
+    assert_eq!(held(&again), held(&after), "a second round");
     let mut out = String::new();
     for problem in snapshot.problems {
         if problem.severity == Severity::Error {
@@ -122,7 +123,7 @@ fn run(text: &str) -> String {
             let _ = writeln!(out, "problem: {object} {}", problem.field);
         }
     }
-    show_allocation(&mut out, &allocation);
+    show_allocation(&mut out, &world, &allocation);
     for node in world.nodes.keys() {
         show_node(&mut out, node, &after, settings.health);
     }
@@ -130,21 +131,28 @@ fn run(text: &str) -> String {
 }
 
 /// Who holds what.
-fn held(allocation: &Allocation) -> Vec<(&ObjectName, &[std::net::IpAddr], Option<&str>)> {
-    let services = allocation.services.iter();
+fn held(world: &World) -> Vec<(&ObjectName, &[std::net::IpAddr], Option<&str>)> {
+    let services = world.services.values();
     services
-        .map(|(name, one)| (name, one.addresses.as_slice(), one.pool.as_deref()))
+        .map(|one| {
+            (
+                &one.name,
+                one.assigned.as_slice(),
+                one.assigned_pool.as_deref(),
+            )
+        })
         .collect()
 }
 
-fn show_allocation(out: &mut String, allocation: &Allocation) {
-    for (name, assignment) in &allocation.services {
-        let addresses: Vec<String> = assignment.addresses.iter().map(|a| a.to_string()).collect();
-        let held = match &assignment.pool {
+fn show_allocation(out: &mut String, world: &World, allocation: &Allocation) {
+    for (name, service) in world.services.iter() {
+        let held = allocation.of(service);
+        let addresses: Vec<String> = held.addresses.iter().map(|a| a.to_string()).collect();
+        let what = match held.pool {
             Some(pool) => format!("{} from {pool}", addresses.join(" ")),
             None => "no address".into(),
         };
-        let _ = writeln!(out, "{name}: {held}: {}", assignment.outcome);
+        let _ = writeln!(out, "{name}: {what}: {}", held.outcome);
     }
 }
 
@@ -158,8 +166,8 @@ fn show_node(out: &mut String, node: &str, world: &World, options: health::Optio
             let _ = writeln!(out, "    {}{}", route.prefix, said(&route.attributes));
         }
     }
-    for (name, verdict) in &announcements.services {
-        let _ = writeln!(out, "  {name}: {}", word(verdict));
+    for (service, verdict) in announcements.services(world) {
+        let _ = writeln!(out, "  {}: {}", service.name, word(verdict));
     }
     agrees_with_explain(node, world, options, &announcements);
 }
@@ -178,7 +186,8 @@ fn agrees_with_explain(
     options: health::Options,
     announcements: &Announcements,
 ) {
-    for (name, verdict) in &announcements.services {
+    for (service, verdict) in announcements.services(world) {
+        let name = &service.name;
         let explanation = explain(world, name, None, options).expect("a Service of the World");
         let mut nodes = explanation.nodes.iter();
         let found = nodes.find(|found| &*found.node == node).expect("a node");

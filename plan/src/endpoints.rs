@@ -1,5 +1,6 @@
 //! Usable endpoints of a Service, and the nodes that have them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -19,8 +20,20 @@ impl Endpoint {
 pub struct Usable {
     /// Some endpoint, wherever it is, is usable.
     pub anywhere: bool,
-    /// One on the node in question is.
+    /// One on the node in question is; false where no node is.
     pub here: bool,
+}
+
+impl Usable {
+    fn add(&mut self, slice: &EndpointSlice, node: Option<&str>) {
+        for endpoint in slice.endpoints.iter().filter(|e| e.is_usable()) {
+            self.anywhere = true;
+            let Some(node) = node else {
+                return;
+            };
+            self.here |= endpoint.node.as_deref() == Some(node);
+        }
+    }
 }
 
 /// Walks the slices of Services that are asked for in name order: one walk over all of them.
@@ -39,21 +52,18 @@ pub fn walk(world: &World) -> Walk<'_, impl Iterator<Item = (&ObjectName, &Endpo
 }
 
 impl<'a, I: Iterator<Item = (&'a ObjectName, &'a EndpointSlice)>> Walk<'a, I> {
-    /// What is usable of this Service, seen from `node`. Each call must name a later Service.
-    pub fn usable(&mut self, service: &ObjectName, node: &str) -> Usable {
+    /// What is usable of this Service, seen from `node` if that matters. Each call must name a
+    /// later Service.
+    pub fn usable(&mut self, service: &ObjectName, node: Option<&str>) -> Usable {
         let mut usable = Usable::default();
-        while let Some((name, slice)) = self.slices.next_if(|(name, _)| *name <= service) {
-            if name != service {
-                continue;
+        while let Some((name, slice)) = self.slices.peek() {
+            match (*name).cmp(service) {
+                Ordering::Less => {}
+                Ordering::Equal if usable.anywhere && node.is_none() => {}
+                Ordering::Equal => usable.add(slice, node),
+                Ordering::Greater => break,
             }
-            for endpoint in slice
-                .endpoints
-                .iter()
-                .filter(|endpoint| endpoint.is_usable())
-            {
-                usable.anywhere = true;
-                usable.here |= endpoint.node.as_deref() == Some(node);
-            }
+            self.slices.next();
         }
         usable
     }

@@ -65,7 +65,7 @@ pub fn explain(
     options: health::Options,
 ) -> Option<Explanation> {
     let allocation = allocate(world);
-    let assignment = allocation.services.get(name)?;
+    let held = allocation.of(world.services.get(name)?);
     let alone = only(&world.with(&allocation), name);
     let mut nodes: Vec<Arc<str>> = world.nodes.keys().cloned().collect();
     nodes.extend(
@@ -75,9 +75,9 @@ pub fn explain(
     nodes.sort();
     Some(Explanation {
         service: name.clone(),
-        addresses: assignment.addresses.clone(),
-        pool: assignment.pool.clone(),
-        allocation: assignment.outcome.to_string(),
+        addresses: held.addresses.to_vec(),
+        pool: held.pool.cloned(),
+        allocation: held.outcome.to_string(),
         nodes: nodes
             .into_iter()
             .map(|node| explain_node(node, &alone, options))
@@ -111,7 +111,7 @@ fn explain_node(node: Arc<str>, alone: &World, options: health::Options) -> Node
     let Announcements {
         health,
         peers,
-        services,
+        verdicts,
     } = announce(&node, alone, options);
     let routes: Vec<RouteExplanation> = peers
         .iter()
@@ -122,11 +122,9 @@ fn explain_node(node: Arc<str>, alone: &World, options: health::Options) -> Node
             attributes: route.attributes.as_ref().clone(),
         })
         .collect();
-    let (reason, message) = match services.into_iter().next() {
-        Some((_, Verdict::NotAnnounced(reason))) => (Some(reason.word()), reason.to_string()),
-        Some((_, Verdict::Announced { peers })) => {
-            (None, format!("announced to {}", peers.join(", ")))
-        }
+    let (reason, message) = match verdicts.into_iter().next() {
+        Some(Verdict::NotAnnounced(reason)) => (Some(reason.word()), reason.to_string()),
+        Some(Verdict::Announced { peers }) => (None, format!("announced to {}", peers.join(", "))),
         None => (
             Some("notLoadBalancer"),
             "the Service is not known".to_owned(),

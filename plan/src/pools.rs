@@ -45,29 +45,29 @@ pub fn is_buggy(address: IpAddr) -> bool {
     }
 }
 
-/// Finds the pool of an address in logarithmic time.
+/// Finds the pool of an address, or what goes with that pool, in logarithmic time.
 #[derive(Debug)]
-pub struct PoolIndex<'a> {
+pub struct RangeIndex<T> {
     /// Ranges by first address; they do not overlap.
-    ranges: Vec<(AddressRange, &'a Arc<Pool>)>,
+    ranges: Vec<(AddressRange, T)>,
 }
 
-impl<'a> PoolIndex<'a> {
-    /// The index of every range of the World's pools.
-    pub fn new(world: &'a World) -> PoolIndex<'a> {
-        let of_pool = |pool: &'a Arc<Pool>| pool.ranges.iter().map(move |range| (*range, pool));
-        let mut ranges: Vec<_> = world.pools.values().flat_map(of_pool).collect();
+impl<T: Copy> RangeIndex<T> {
+    /// The index of every range of these pools, each with what it leads to.
+    pub fn new<'a>(pools: impl Iterator<Item = (&'a Pool, T)>) -> RangeIndex<T> {
+        let of_pool = |(pool, to): (&'a Pool, T)| pool.ranges.iter().map(move |range| (*range, to));
+        let mut ranges: Vec<(AddressRange, T)> = pools.flat_map(of_pool).collect();
         ranges.sort_by_key(|(range, _)| range.first);
-        PoolIndex { ranges }
+        RangeIndex { ranges }
     }
 
-    /// The pool whose ranges hold the address.
-    pub fn pool_of(&self, address: IpAddr) -> Option<&'a Arc<Pool>> {
+    /// What the pool leads to whose ranges hold the address.
+    pub fn find(&self, address: IpAddr) -> Option<T> {
         let after = self
             .ranges
             .partition_point(|(range, _)| range.first <= address);
-        let (range, pool) = self.ranges.get(after.checked_sub(1)?)?;
-        range.contains(address).then_some(*pool)
+        let (range, to) = self.ranges.get(after.checked_sub(1)?)?;
+        range.contains(address).then_some(*to)
     }
 }
 
@@ -131,7 +131,7 @@ pub struct PoolUsage {
 
 /// The usage of every pool, by the addresses that Services hold.
 pub fn usage(world: &World) -> BTreeMap<Arc<str>, PoolUsage> {
-    let index = PoolIndex::new(world);
+    let index = RangeIndex::new(world.pools.values().map(|pool| (pool.as_ref(), pool)));
     let holders = world
         .services
         .values()
@@ -150,7 +150,7 @@ pub fn usage(world: &World) -> BTreeMap<Arc<str>, PoolUsage> {
         .collect();
     for address in held {
         let Some(entry) = index
-            .pool_of(address)
+            .find(address)
             .and_then(|pool| usage.get_mut(&pool.name))
         else {
             continue;

@@ -4,23 +4,46 @@
 //! wire or API type. Objects stand behind `Arc` and each kind's map does too, so a snapshot costs
 //! a few reference counts.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use smallvec::SmallVec;
 
 use crate::labels::{LabelSelector, Labels};
 
-/// A namespaced object's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A namespaced object's name; ordered by namespace, then by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
     /// The namespace.
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
+}
+
+/// What names the same object mostly shares the text, which then need not be read.
+impl Ord for ObjectName {
+    fn cmp(&self, other: &ObjectName) -> Ordering {
+        let same = Arc::ptr_eq(&self.namespace, &other.namespace);
+        let namespaces = match same {
+            true => Ordering::Equal,
+            false => self.namespace.cmp(&other.namespace),
+        };
+        match Arc::ptr_eq(&self.name, &other.name) {
+            true => namespaces,
+            false => namespaces.then_with(|| self.name.cmp(&other.name)),
+        }
+    }
+}
+
+impl PartialOrd for ObjectName {
+    fn partial_cmp(&self, other: &ObjectName) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for ObjectName {
@@ -75,6 +98,65 @@ pub enum IpFamily {
     IPv6,
 }
 
+/// One or two families, the primary first, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Families {
+    primary: Option<IpFamily>,
+    secondary: Option<IpFamily>,
+}
+
+impl Families {
+    /// The families in order.
+    pub fn iter(self) -> impl Iterator<Item = IpFamily> {
+        self.primary.into_iter().chain(self.secondary)
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.primary.is_none()
+    }
+
+    /// Whether the family is among them.
+    pub fn contains(self, family: IpFamily) -> bool {
+        self.iter().any(|other| other == family)
+    }
+}
+
+/// Repeats are left out.
+impl FromIterator<IpFamily> for Families {
+    fn from_iter<I: IntoIterator<Item = IpFamily>>(families: I) -> Families {
+        let mut families = families.into_iter();
+        let primary = families.next();
+        Families {
+            primary,
+            secondary: families.find(|family| Some(*family) != primary),
+        }
+    }
+}
+
+impl<const N: usize> From<[IpFamily; N]> for Families {
+    fn from(families: [IpFamily; N]) -> Families {
+        families.into_iter().collect()
+    }
+}
+
+impl Serialize for Families {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+/// The addresses of a Service: one or two, with rare exceptions.
+pub type Addresses = SmallVec<[IpAddr; 2]>;
+
+/// Protocol and port, a few as a rule.
+pub type Ports = SmallVec<[(Protocol, u16); 4]>;
+
 /// A Service's `spec.ipFamilyPolicy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IpFamilyPolicy {
@@ -118,16 +200,14 @@ pub struct Service {
     pub labels: Labels,
     /// `spec.type` is LoadBalancer and its `loadBalancerClass` is ours.
     pub wants_address: bool,
-    /// `spec.clusterIPs` that are addresses; the families of the Service where it has any.
-    pub cluster_ips: Vec<IpAddr>,
-    /// `spec.ipFamilies`, the primary first; may be empty.
-    pub ip_families: Vec<IpFamily>,
+    /// The families of `spec.clusterIPs`; where it has no such addresses, `spec.ipFamilies`.
+    pub ip_families: Families,
     /// `spec.ipFamilyPolicy`.
     pub ip_family_policy: IpFamilyPolicy,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: ExternalTrafficPolicy,
     /// `spec.ports`: protocol and port.
-    pub ports: Vec<(Protocol, u16)>,
+    pub ports: Ports,
     /// `spec.selector`: part of the sharing rule for policy Local.
     pub selector: Labels,
     /// Addresses asked for by annotation or `spec.loadBalancerIP`, one a family at most.
@@ -139,7 +219,7 @@ pub struct Service {
     /// Why the request cannot be read, if it cannot: it then asks for nothing and gets nothing new.
     pub request_error: Option<String>,
     /// Addresses assigned: `status.loadBalancer.ingress`, or the state file's.
-    pub assigned: Vec<IpAddr>,
+    pub assigned: Addresses,
     /// The pool recorded with them.
     pub assigned_pool: Option<Arc<str>>,
 }

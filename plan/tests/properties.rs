@@ -8,9 +8,9 @@ use std::sync::Arc;
 use plan::announce::Verdict;
 use plan::labels::{LabelSelector, Labels};
 use plan::world::{
-    AddressRange, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice, ExternalTrafficPolicy,
-    IpFamily, IpFamilyPolicy, Node, ObjectName, PeerAsn, Pool, PoolSelection, Protocol, Ready,
-    Service, ServiceAllocation,
+    AddressRange, Addresses, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice,
+    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Node, ObjectName, PeerAsn, Pool,
+    PoolSelection, Protocol, Ready, Service, ServiceAllocation,
 };
 use plan::{World, allocate, announce, health};
 use proptest::collection::{btree_map, vec};
@@ -42,7 +42,7 @@ proptest! {
     fn a_newcomer_takes_nothing_from_those_who_hold(world in worlds(), new in services("new")) {
         let before = world.with(&allocate(&world));
         let mut grown = before.clone();
-        let new = Service { assigned: Vec::new(), ..new };
+        let new = Service { assigned: Addresses::new(), ..new };
         Arc::make_mut(&mut grown.services).insert(new.name.clone(), Arc::new(new));
         let after = grown.with(&allocate(&grown));
         for (name, service) in before.services.iter() {
@@ -78,8 +78,8 @@ proptest! {
         let world = world.with(&allocate(&world));
         for node in world.nodes.values() {
             let announced = announce(&node.name, &world, health::Options::default());
-            for (name, verdict) in &announced.services {
-                let service = &world.services[name];
+            for (service, verdict) in announced.services(&world) {
+                let name = &service.name;
                 let expected = announces(node, service, &world);
                 let announced = matches!(verdict, Verdict::Announced { .. });
                 prop_assert_eq!(announced, expected, "{} {}: {:?}", node.name, name, verdict);
@@ -256,8 +256,7 @@ fn services(name: &'static str) -> impl Strategy<Value = Service> {
             name: object(if red { "red" } else { "blue" }, name),
             labels: Labels::NONE,
             wants_address,
-            cluster_ips: vec![Ipv4Addr::new(10, 96, 0, 1).into()],
-            ip_families: vec![IpFamily::IPv4],
+            ip_families: [IpFamily::IPv4].into(),
             ip_family_policy: IpFamilyPolicy::SingleStack,
             external_traffic_policy: match local {
                 true => ExternalTrafficPolicy::Local,

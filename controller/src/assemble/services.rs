@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use plan::world::{ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, ObjectName, Pool, Service};
+use plan::world::{
+    Addresses, ExternalTrafficPolicy, Families, IpFamily, IpFamilyPolicy, ObjectName, Pool, Ports,
+    Service,
+};
 
 use super::advertisements::missing_hint;
 use super::{Store, families};
@@ -78,7 +81,6 @@ fn unreadable(name: &ObjectName, assignment: &Assignment) -> Service {
         name: name.clone(),
         labels: plan::labels::Labels::NONE,
         wants_address: true,
-        cluster_ips: Vec::new(),
         ip_families: assignment
             .addresses
             .iter()
@@ -86,7 +88,7 @@ fn unreadable(name: &ObjectName, assignment: &Assignment) -> Service {
             .collect(),
         ip_family_policy: IpFamilyPolicy::PreferDualStack,
         external_traffic_policy: ExternalTrafficPolicy::Cluster,
-        ports: Vec::new(),
+        ports: Ports::new(),
         selector: plan::labels::Labels::NONE,
         requested_addresses: Vec::new(),
         requested_pool: None,
@@ -108,8 +110,10 @@ fn assign(draft: &mut ServiceDraft, assignments: &Assignments) {
         }
         (None, Some(_) | None) => (&[], None),
     };
-    if draft.service.assigned != addresses || draft.service.assigned_pool.as_ref() != pool {
-        let (addresses, pool) = (addresses.to_vec(), pool.cloned());
+    if draft.service.assigned.as_slice() != addresses
+        || draft.service.assigned_pool.as_ref() != pool
+    {
+        let (addresses, pool) = (Addresses::from_slice(addresses), pool.cloned());
         let service = Arc::make_mut(&mut draft.service);
         service.assigned = addresses;
         service.assigned_pool = pool;
@@ -122,7 +126,7 @@ fn assign(draft: &mut ServiceDraft, assignments: &Assignments) {
 /// the families asked for by address; else those of the pool asked for; else those of all pools.
 /// Of these, IPv4 before IPv6, `SingleStack` takes the first and the other policies take both;
 /// `RequireDualStack` wants both whatever there is.
-fn default_families(service: &Service, pools: &Pools, offered: &[IpFamily]) -> Vec<IpFamily> {
+fn default_families(service: &Service, pools: &Pools, offered: &[IpFamily]) -> Families {
     let requested: Vec<IpFamily> = service
         .requested_addresses
         .iter()
@@ -139,8 +143,8 @@ fn default_families(service: &Service, pools: &Pools, offered: &[IpFamily]) -> V
     };
     match service.ip_family_policy {
         IpFamilyPolicy::SingleStack => candidates.into_iter().take(1).collect(),
-        IpFamilyPolicy::PreferDualStack => candidates,
-        IpFamilyPolicy::RequireDualStack => vec![IpFamily::IPv4, IpFamily::IPv6],
+        IpFamilyPolicy::PreferDualStack => candidates.into_iter().collect(),
+        IpFamilyPolicy::RequireDualStack => [IpFamily::IPv4, IpFamily::IPv6].into(),
     }
 }
 

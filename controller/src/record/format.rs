@@ -1,10 +1,9 @@
 //! The state file's content: JSON, one line a Service, so that it can be read and compared.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use plan::world::ObjectName;
+use plan::world::{Addresses, ObjectName};
 use serde::{Deserialize, Serialize};
 
 use super::{Assignment, Assignments, RecordError};
@@ -33,7 +32,7 @@ struct Content {
 struct Entry {
     namespace: Arc<str>,
     service: Arc<str>,
-    addresses: Vec<IpAddr>,
+    addresses: Addresses,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pool: Option<Arc<str>>,
 }

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
-use plan::world::{ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, ObjectName, Protocol, Service};
+use plan::world::{
+    Addresses, ExternalTrafficPolicy, Families, IpFamily, IpFamilyPolicy, ObjectName, Ports,
+    Protocol, Service,
+};
 
 use super::annotation::{self, Annotations};
 use super::{Findings, Options, address};
@@ -32,8 +35,8 @@ pub fn translate(
 
     let before = findings.len();
     let is_load_balancer = is_load_balancer(spec, findings);
-    let cluster_ips = cluster_ips(spec, is_load_balancer, findings);
-    let ip_families = ip_families(spec, findings);
+    let of_cluster_ips = cluster_ips(spec, is_load_balancer, findings);
+    let declared = ip_families(spec, findings);
     let ip_family_policy = ip_family_policy(spec, findings);
     let external_traffic_policy = external_traffic_policy(spec, findings);
     let ports = ports(spec, is_load_balancer, findings);
@@ -43,12 +46,15 @@ pub fn translate(
     let request = requested_addresses(spec, &annotations, findings);
     let wants_address = is_load_balancer && class_is_ours(spec, options);
     let status = status(service, &annotations);
-    let families_unknown = cluster_ips.is_empty() && ip_families.is_empty();
+    let ip_families = match of_cluster_ips.is_empty() {
+        true => declared,
+        false => of_cluster_ips,
+    };
+    let families_unknown = ip_families.is_empty();
     let service = Service {
         name,
         labels: service.metadata.labels.clone().unwrap_or_default().into(),
         wants_address,
-        cluster_ips,
         ip_families,
         ip_family_policy,
         external_traffic_policy,
@@ -58,7 +64,7 @@ pub fn translate(
         sharing_key: non_empty(annotations.get(annotation::ALLOW_SHARED_IP)),
         request_error: request.as_ref().err().cloned(),
         requested_addresses: request.unwrap_or_default(),
-        assigned: Vec::new(),
+        assigned: Addresses::new(),
         assigned_pool: None,
     };
     Some(Draft::Service(ServiceDraft {
@@ -107,11 +113,12 @@ fn class_is_ours(spec: &core::ServiceSpec, options: &Options) -> bool {
     }
 }
 
+/// The families of the cluster's own addresses.
 fn cluster_ips(
     spec: &core::ServiceSpec,
     is_load_balancer: bool,
     findings: &mut Findings,
-) -> Vec<IpAddr> {
+) -> Families {
     let single = spec.cluster_ip.iter().cloned().collect();
     let (field, texts) = match &spec.cluster_ips {
         Some(many) if !many.is_empty() => ("spec.clusterIPs", many.clone()),
@@ -123,22 +130,22 @@ fn cluster_ips(
             "a headless Service (None) cannot be of type LoadBalancer",
             "remove it, and a cluster IP is chosen",
         ));
-        return Vec::new();
+        return Families::default();
     }
-    let mut addresses = Vec::with_capacity(texts.len());
+    let mut families = Vec::with_capacity(texts.len());
     for text in texts
         .iter()
         .filter(|text| !text.is_empty() && *text != "None")
     {
         match address::parse(text, field) {
-            Ok(address) => addresses.push(address),
+            Ok(address) => families.push(address::family(address)),
             Err(finding) => findings.push(finding),
         }
     }
-    addresses
+    families.into_iter().collect()
 }
 
-fn ip_families(spec: &core::ServiceSpec, findings: &mut Findings) -> Vec<IpFamily> {
+fn ip_families(spec: &core::ServiceSpec, findings: &mut Findings) -> Families {
     let mut families = Vec::with_capacity(spec.ip_families.as_ref().map_or(0, Vec::len));
     for (index, text) in spec.ip_families.iter().flatten().enumerate() {
         let field = format!("spec.ipFamilies[{index}]");
@@ -158,7 +165,7 @@ fn ip_families(spec: &core::ServiceSpec, findings: &mut Findings) -> Vec<IpFamil
             families.push(family);
         }
     }
-    families
+    families.into_iter().collect()
 }
 
 fn ip_family_policy(spec: &core::ServiceSpec, findings: &mut Findings) -> IpFamilyPolicy {
@@ -203,12 +210,8 @@ fn external_traffic_policy(
     }
 }
 
-fn ports(
-    spec: &core::ServiceSpec,
-    is_load_balancer: bool,
-    findings: &mut Findings,
-) -> Vec<(Protocol, u16)> {
-    let mut ports = Vec::with_capacity(spec.ports.as_ref().map_or(0, Vec::len));
+fn ports(spec: &core::ServiceSpec, is_load_balancer: bool, findings: &mut Findings) -> Ports {
+    let mut ports = Ports::with_capacity(spec.ports.as_ref().map_or(0, Vec::len));
     for (index, port) in spec.ports.iter().flatten().enumerate() {
         let field = format!("spec.ports[{index}]");
         let protocol = match port.protocol.as_deref() {
@@ -307,7 +310,7 @@ fn status(service: &core::Service, annotations: &Annotations<'_>) -> Option<Arc<
         .as_ref()?
         .ingress
         .as_ref()?;
-    let addresses: Vec<IpAddr> = ingress
+    let addresses: Addresses = ingress
         .iter()
         .filter_map(|entry| entry.ip.as_deref()?.parse().ok())
         .collect();

@@ -45,7 +45,7 @@ pub(super) async fn play<W: Write>(args: &Args, screen: &mut Screen<W>) -> io::R
     let allocation = allocate(&world);
     let mut show = Show { screen, began };
     show.pools(&world)?;
-    show.assignments(&allocation)?;
+    show.assignments(&world, &allocation)?;
     let world = world.with(&allocation);
     let peer = world.peers.get(manifests::PEER).ok_or_else(unusable)?;
     show.router(peer, router.is_some())?;
@@ -421,12 +421,13 @@ impl<W: Write> Show<'_, W> {
         Ok(())
     }
 
-    fn assignments(&mut self, allocation: &plan::alloc::Allocation) -> io::Result<()> {
-        for (service, assignment) in &allocation.services {
-            let service = service.to_string();
-            let event = match &assignment.pool {
+    fn assignments(&mut self, world: &World, allocation: &plan::Allocation) -> io::Result<()> {
+        for service in world.services.values() {
+            let held = allocation.of(service);
+            let service = service.name.to_string();
+            let event = match held.pool {
                 Some(pool) => {
-                    let addresses = assignment.addresses.clone();
+                    let addresses = held.addresses.to_vec();
                     Event::Assigned {
                         service,
                         addresses,
@@ -435,7 +436,7 @@ impl<W: Write> Show<'_, W> {
                 }
                 None => Event::Unassigned {
                     service,
-                    reason: assignment.outcome.to_string(),
+                    reason: held.outcome.to_string(),
                 },
             };
             self.event(event)?;

@@ -205,7 +205,7 @@ fn daemon(observed: &Observed) -> Vec<Family> {
     };
     let errors = view.problems.iter().filter(|problem| problem.is_error());
     let errors = errors.count() as u64;
-    let pending = view.allocation.services.values();
+    let pending = view.allocation.notable.values();
     let pending = pending.filter(|assignment| assignment.outcome.shortfall().is_some());
     vec![
         counter("herald_rounds_total", "Rounds of allocation.", view.rounds),

@@ -177,26 +177,26 @@ fn session(spec: &PeerSpec, PeerReport { at, status }: &PeerReport) -> Value {
 }
 
 fn services(view: &View) -> Value {
-    let verdicts = view.announcements.services.iter();
+    let verdicts = view.announcements.services(&view.world);
     verdicts
-        .filter_map(|(name, verdict)| {
-            let assignment = view.allocation.services.get(name)?;
+        .map(|(service, verdict)| {
+            let held = view.allocation.of(service);
             let (peers, reason, message) = match verdict {
                 Verdict::Announced { peers } => (peers.to_vec(), None, None),
                 Verdict::NotAnnounced(reason) => {
                     (Vec::new(), Some(reason.word()), Some(reason.to_string()))
                 }
             };
-            Some(json!({
-                "namespace": name.namespace,
-                "name": name.name,
-                "addresses": assignment.addresses,
-                "pool": assignment.pool,
-                "allocation": assignment.outcome.to_string(),
+            json!({
+                "namespace": service.name.namespace,
+                "name": service.name.name,
+                "addresses": held.addresses,
+                "pool": held.pool,
+                "allocation": held.outcome.to_string(),
                 "announcedTo": peers,
                 "notAnnounced": reason,
                 "message": message,
-            }))
+            })
         })
         .collect()
 }

@@ -82,9 +82,9 @@ impl Rounds {
         self.log(&snapshot.problems);
         let world = self.record.merge(&snapshot.world);
         let allocation = allocate(&world);
-        let kept = self.kept(&allocation, snapshot);
-        self.record.store(kept)?;
         let world = world.with(&allocation);
+        let kept = self.kept(&world, snapshot);
+        self.record.store(kept)?;
         let announcements = announce(&self.node, &world, self.options);
         self.done += 1;
         Ok(View {
@@ -100,14 +100,14 @@ impl Rounds {
 
     /// What is to be remembered: all that is assigned, and, while a manifest cannot be read, what
     /// Services had that are missing from the World: they may be in that file.
-    fn kept(&self, allocation: &Allocation, snapshot: &Snapshot) -> Assignments {
-        let assigned = allocation.services.iter();
-        let assigned = assigned.filter(|(_, assignment)| !assignment.addresses.is_empty());
+    fn kept(&self, world: &World, snapshot: &Snapshot) -> Assignments {
+        let services = world.services.iter();
+        let assigned = services.filter(|(_, service)| !service.assigned.is_empty());
         let mut kept: Assignments = assigned
-            .map(|(name, assignment)| {
+            .map(|(name, service)| {
                 let held = Assignment {
-                    addresses: assignment.addresses.clone(),
-                    pool: assignment.pool.clone(),
+                    addresses: service.assigned.clone(),
+                    pool: service.assigned_pool.clone(),
                 };
                 (name.clone(), held)
             })

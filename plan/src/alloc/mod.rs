@@ -20,15 +20,14 @@ use std::sync::Arc;
 
 pub use outcome::{Outcome, Reason};
 
-use crate::pools::family_of;
-use crate::world::{IpFamily, IpFamilyPolicy, ObjectName, Service, World};
+use crate::world::{Addresses, Families, IpFamilyPolicy, ObjectName, Service, World};
 use search::Round;
 
 /// What a Service holds after a round, and how it came to that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assignment {
     /// Its addresses, IPv4 before IPv6; empty is none.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Addresses,
     /// The pool of the first address.
     pub pool: Option<Arc<str>>,
     /// How it came to that.
@@ -38,15 +37,48 @@ pub struct Assignment {
 /// The result of a round.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Allocation {
-    /// Every Service of the World, by name.
-    pub services: BTreeMap<ObjectName, Assignment>,
+    /// Services to which something happened or that lack something. The others, nearly all, keep
+    /// just what they hold: [`Allocation::of`] knows.
+    pub notable: BTreeMap<ObjectName, Assignment>,
+}
+
+/// What one Service holds after a round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held<'a> {
+    /// Its addresses, IPv4 before IPv6; empty is none.
+    pub addresses: &'a [IpAddr],
+    /// The pool of the first address.
+    pub pool: Option<&'a Arc<str>>,
+    /// How it came to that.
+    pub outcome: &'a Outcome,
+}
+
+impl Allocation {
+    /// What the Service, one of the World that was allocated, holds now.
+    pub fn of<'a>(&'a self, service: &'a Service) -> Held<'a> {
+        match self.notable.get(&service.name) {
+            Some(assignment) => Held {
+                addresses: &assignment.addresses,
+                pool: assignment.pool.as_ref(),
+                outcome: &assignment.outcome,
+            },
+            None => Held {
+                addresses: &service.assigned,
+                pool: service.assigned_pool.as_ref(),
+                outcome: match service.assigned.is_empty() {
+                    true => &Outcome::NotWanted,
+                    false => &Outcome::Kept,
+                },
+            },
+        }
+    }
 }
 
 impl World {
-    /// The World in which the allocation is what Services hold. Cheap where nothing changed.
+    /// The World in which the allocation is what Services hold. Costs nothing where nothing changed.
     pub fn with(&self, allocation: &Allocation) -> World {
         let mut world = self.clone();
-        for (name, assignment) in &allocation.services {
+        for (name, assignment) in &allocation.notable {
             let Some(service) = self.services.get(name) else {
                 continue;
             };
@@ -68,47 +100,39 @@ impl World {
 /// Assigns addresses. `allocate(world.with(allocate(world)))` changes nothing.
 pub fn allocate(world: &World) -> Allocation {
     let mut round = Round::new(world);
+    let mut notable: Vec<(&ObjectName, Assignment)> = Vec::new();
     let mut waiting = Vec::new();
-    let mut services: Vec<(&ObjectName, Option<Assignment>)> = Vec::new();
-    for (position, (name, service)) in world.services.iter().enumerate() {
-        let (assignment, wants_more) = round.keep(service);
+    for (name, service) in world.services.iter() {
+        let Some((assignment, wants_more)) = round.keep(service) else {
+            continue;
+        };
         if wants_more {
-            waiting.push((position, service));
+            waiting.push((notable.len(), service));
         }
-        services.push((name, Some(assignment)));
+        notable.push((name, assignment));
     }
     // False sorts first: what is asked for by name, or completes a Service, before the rest.
     waiting.sort_by_key(|(_, service)| {
         service.requested_addresses.is_empty() && service.assigned.is_empty()
     });
     for (position, service) in waiting {
-        let slot = services
-            .get_mut(position)
-            .and_then(|(_, assignment)| assignment.as_mut());
-        if let Some(assignment) = slot {
+        if let Some((_, assignment)) = notable.get_mut(position) {
             round.assign(service, assignment);
         }
     }
-    let done = services.into_iter();
+    let notable = notable.into_iter();
     Allocation {
-        services: done
-            .filter_map(|(name, assignment)| Some((name.clone(), assignment?)))
+        notable: notable
+            .map(|(name, assignment)| (name.clone(), assignment))
             .collect(),
     }
 }
 
-/// The families that a Service is to have addresses of, the primary first: those of its cluster
-/// addresses, or where it has none, its `ipFamilies`. A Service with one family gets one address,
+/// The families that a Service is to have addresses of. A Service with one family gets one address,
 /// whatever its policy.
-pub(crate) fn families(service: &Service) -> Vec<IpFamily> {
-    let mut families: Vec<IpFamily> = match service.cluster_ips.is_empty() {
-        true => service.ip_families.clone(),
-        false => service.cluster_ips.iter().copied().map(family_of).collect(),
-    };
-    families.dedup();
+pub(crate) fn families(service: &Service) -> Families {
     match service.ip_family_policy {
-        IpFamilyPolicy::SingleStack => families.truncate(1),
-        IpFamilyPolicy::PreferDualStack | IpFamilyPolicy::RequireDualStack => families.truncate(2),
+        IpFamilyPolicy::SingleStack => service.ip_families.iter().take(1).collect(),
+        IpFamilyPolicy::PreferDualStack | IpFamilyPolicy::RequireDualStack => service.ip_families,
     }
-    families
 }

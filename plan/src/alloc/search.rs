@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use super::taken::Taken;
 use super::{Assignment, Outcome, Reason, families};
-use crate::pools::{PoolIndex, family_of, next_address};
-use crate::world::{IpFamily, IpFamilyPolicy, Pool, Service, World};
+use crate::pools::{RangeIndex, family_of, next_address};
+use crate::world::{Addresses, Families, IpFamily, IpFamilyPolicy, Pool, Service, World};
 
 /// What a round knows while it goes on.
 #[derive(Debug)]
 pub struct Round<'a> {
     world: &'a World,
     /// Finds the pool of an address.
-    pub index: PoolIndex<'a>,
+    pub index: RangeIndex<&'a Arc<Pool>>,
     /// Who holds what so far.
     pub taken: Taken<'a>,
     /// Pools in the order in which they are tried.
@@ -31,8 +31,8 @@ impl<'a> Round<'a> {
         ranked.sort_by_key(|pool| pool.rank());
         Round {
             world,
-            index: PoolIndex::new(world),
-            taken: Taken::default(),
+            index: RangeIndex::new(world.pools.values().map(|pool| (pool.as_ref(), pool))),
+            taken: Taken::new(world.services.len()),
             ranked,
             cursors: BTreeMap::new(),
         }
@@ -46,11 +46,11 @@ impl<'a> Round<'a> {
     }
 
     /// The assignment of these addresses, IPv4 first.
-    pub fn holding(&self, mut addresses: Vec<IpAddr>, outcome: Outcome) -> Assignment {
+    pub fn holding(&self, mut addresses: Addresses, outcome: Outcome) -> Assignment {
         addresses.sort();
         let first = addresses
             .first()
-            .and_then(|address| self.index.pool_of(*address));
+            .and_then(|address| self.index.find(*address));
         Assignment {
             pool: first.map(|pool| Arc::clone(&pool.name)),
             addresses,
@@ -113,7 +113,7 @@ impl<'a> Round<'a> {
             (true, true, None, None) => Outcome::Pending(Reason::NoFamily),
             (false, true, _, None) => Outcome::Kept,
         };
-        *assignment = self.holding([held, found].concat(), outcome);
+        *assignment = self.holding(held.into_iter().chain(found).collect(), outcome);
     }
 
     /// Addresses to give in addition to those held, and why they are not all that is wanted.
@@ -127,13 +127,13 @@ impl<'a> Round<'a> {
             return (Vec::new(), Some(Reason::NotEnoughClusterIps));
         }
         if !service.requested_addresses.is_empty() {
-            return match self.requested(service, &wanted, required) {
+            return match self.requested(service, wanted, required) {
                 Ok(()) => (service.requested_addresses.clone(), None),
                 Err(reason) => (Vec::new(), Some(reason)),
             };
         }
         let missing: Vec<IpFamily> = wanted
-            .into_iter()
+            .iter()
             .filter(|family| held.iter().all(|address| family_of(*address) != *family))
             .collect();
         let (found, shortfall) = match self.candidates(service) {
@@ -147,19 +147,14 @@ impl<'a> Round<'a> {
     }
 
     /// Whether the Service may have just the addresses that it asks for.
-    fn requested(
-        &self,
-        service: &Service,
-        wanted: &[IpFamily],
-        required: bool,
-    ) -> Result<(), Reason> {
+    fn requested(&self, service: &Service, wanted: Families, required: bool) -> Result<(), Reason> {
         for address in &service.requested_addresses {
-            if !wanted.contains(&family_of(*address)) {
+            if !wanted.contains(family_of(*address)) {
                 return Err(Reason::WrongFamily(*address));
             }
             let pool = self
                 .index
-                .pool_of(*address)
+                .find(*address)
                 .ok_or(Reason::NotInAnyPool(*address))?;
             self.may_have(service, *address, pool)?;
             self.taken.check(*address, service)?;
@@ -205,7 +200,7 @@ impl<'a> Round<'a> {
         let lacks = |family: &IpFamily| found.iter().all(|a| family_of(*a) != *family);
         let missing: Vec<IpFamily> = missing.iter().copied().filter(lacks).collect();
         let home = [held, &found].concat().first().copied();
-        let home = home.and_then(|address| self.index.pool_of(address));
+        let home = home.and_then(|address| self.index.find(address));
         let mut ordered = pools.to_vec();
         // The second family preferably out of the pool of the first; stable otherwise.
         ordered.sort_by_key(|pool| home.is_none_or(|home| home.name != pool.name));
@@ -238,7 +233,7 @@ impl<'a> Round<'a> {
         family: IpFamily,
     ) -> Option<IpAddr> {
         let in_pools = |address: IpAddr| {
-            let pool = self.index.pool_of(address);
+            let pool = self.index.find(address);
             pool.is_some_and(|pool| {
                 pool.offers(address) && pools.iter().any(|other| other.name == pool.name)
             })

@@ -1,6 +1,8 @@
 //! Who holds which address in a round, and who may join them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 use std::net::IpAddr;
 
 use super::Reason;
@@ -9,35 +11,38 @@ use crate::world::{ExternalTrafficPolicy, Service};
 /// Addresses held so far.
 #[derive(Debug, Default)]
 pub struct Taken<'a> {
-    holders: BTreeMap<IpAddr, Holders<'a>>,
+    /// The first holder of each. Only looked up, never walked, and hashed the same way each time:
+    /// nothing depends on chance.
+    first: HashMap<IpAddr, &'a Service, BuildHasherDefault<DefaultHasher>>,
+    /// Those who share an address with its first holder.
+    others: BTreeMap<IpAddr, Vec<&'a Service>>,
     /// Addresses held under a sharing key.
     by_key: BTreeMap<&'a str, BTreeSet<IpAddr>>,
 }
 
-/// Most addresses get one holder, which costs no allocation.
-#[derive(Debug)]
-struct Holders<'a> {
-    first: &'a Service,
-    others: Vec<&'a Service>,
-}
-
 impl<'a> Taken<'a> {
+    /// Nobody holds anything, with room for this many addresses.
+    pub fn new(room: usize) -> Taken<'a> {
+        Taken {
+            first: HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default()),
+            ..Taken::default()
+        }
+    }
+
     /// Whether nobody holds the address.
     pub fn is_free(&self, address: IpAddr) -> bool {
-        !self.holders.contains_key(&address)
+        !self.first.contains_key(&address)
     }
 
     /// Whether the Service may have the address: nobody holds it, or all who do agree with it in
     /// sharing key, traffic policy (for Local: and selector), and no two want the same port.
     pub fn check(&self, address: IpAddr, service: &Service) -> Result<(), Reason> {
-        let Some(holders) = self.holders.get(&address) else {
+        let Some(first) = self.first.get(&address) else {
             return Ok(());
         };
-        let all = std::iter::once(&holders.first).chain(&holders.others);
-        for holder in all {
-            check_pair(address, holder, service)?;
-        }
-        Ok(())
+        check_pair(address, first, service)?;
+        let mut others = self.others.get(&address).into_iter().flatten();
+        others.try_for_each(|other| check_pair(address, other, service))
     }
 
     /// Gives the address to the Service.
@@ -45,13 +50,12 @@ impl<'a> Taken<'a> {
         if let Some(key) = &service.sharing_key {
             self.by_key.entry(key).or_default().insert(address);
         }
-        self.holders
-            .entry(address)
-            .and_modify(|holders| holders.others.push(service))
-            .or_insert(Holders {
-                first: service,
-                others: Vec::new(),
-            });
+        match self.first.entry(address) {
+            Entry::Occupied(_) => self.others.entry(address).or_default().push(service),
+            Entry::Vacant(entry) => {
+                entry.insert(service);
+            }
+        }
     }
 
     /// Addresses held under the Service's sharing key, in order.

@@ -10,6 +10,7 @@ mod reason;
 mod routes;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -20,11 +21,11 @@ pub use reason::{NotAnnounced, Verdict};
 use crate::endpoints::{self, Usable};
 use crate::health::{self, Class, Health};
 use crate::labels::{Labels, any_or_all};
-use crate::pools::{PoolIndex, family_of};
+use crate::pools::{RangeIndex, family_of};
 use crate::world::{
-    BgpAdvertisement, BgpPeer, ExternalTrafficPolicy, IpFamily, ObjectName, Pool, Service, World,
+    BgpAdvertisement, BgpPeer, ExternalTrafficPolicy, IpFamily, Pool, Service, World,
 };
-use routes::Tables;
+use routes::{Saying, Tables};
 
 /// A prefix and what to say of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +44,18 @@ pub struct Announcements {
     /// For each BGPPeer whose session this node holds, its routes by prefix. Peers with the same
     /// routes share them.
     pub peers: BTreeMap<Arc<str>, Arc<Vec<Route>>>,
-    /// A verdict on every Service, by name.
-    pub services: Vec<(ObjectName, Verdict)>,
+    /// A verdict on every Service, in the order of [`World::services`].
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Announcements {
+    /// The verdict on each Service of the World that this was made of.
+    pub fn services<'a>(
+        &'a self,
+        world: &'a World,
+    ) -> impl Iterator<Item = (&'a Arc<Service>, &'a Verdict)> {
+        world.services.values().zip(&self.verdicts)
+    }
 }
 
 /// The BGPPeers whose session the node of this name holds.
@@ -60,15 +71,15 @@ pub fn peers_of<'a>(me: &str, world: &'a World) -> Vec<&'a Arc<BgpPeer>> {
 pub fn announce(me: &str, world: &World, options: health::Options) -> Announcements {
     let mut node = View::new(me, world, options);
     let mut walk = endpoints::walk(world);
-    let mut services = Vec::with_capacity(world.services.len());
-    for (name, service) in world.services.iter() {
-        let usable = walk.usable(name, me);
-        services.push((name.clone(), node.judge(service, usable)));
+    let mut verdicts = Vec::with_capacity(world.services.len());
+    for service in world.services.values() {
+        let usable = |local: bool| walk.usable(&service.name, local.then_some(me));
+        verdicts.push(node.judge(service, usable));
     }
     Announcements {
         health: node.health,
         peers: node.tables.finish(),
-        services,
+        verdicts,
     }
 }
 
@@ -76,6 +87,9 @@ pub fn announce(me: &str, world: &World, options: health::Options) -> Announceme
 struct PoolView<'a> {
     /// Those that select this node.
     here: Vec<&'a Arc<BgpAdvertisement>>,
+    /// What they say of an address of each family, where they are for every Service: then it need
+    /// not be asked again for each.
+    of_every_service: Option<BTreeMap<IpFamily, Result<Saying, NotAnnounced>>>,
     /// Those by which a node of a better class has a peer to announce the family to. Looked for
     /// only from a node that is out.
     by_better: Vec<(&'a Arc<BgpAdvertisement>, IpFamily)>,
@@ -84,101 +98,101 @@ struct PoolView<'a> {
 /// The World as one node sees it.
 struct View<'a> {
     health: Health,
-    index: PoolIndex<'a>,
-    pools: BTreeMap<&'a str, PoolView<'a>>,
+    /// Leads to the position in `pools`.
+    index: RangeIndex<usize>,
+    pools: Vec<PoolView<'a>>,
     tables: Tables<'a>,
+    /// Room for the addresses of the Service at hand.
+    selected: Vec<(IpAddr, Result<Saying, NotAnnounced>)>,
 }
 
 impl<'a> View<'a> {
     fn new(me: &str, world: &'a World, options: health::Options) -> View<'a> {
         let health = health::judge(me, world, options);
-        let labels = labels_of(me, world);
-        let here = |ad: &&'a Arc<BgpAdvertisement>| any_or_all(&ad.node_selectors, labels);
         let by_better = better::advertisements(health.class, world, options);
-        let view = |pool: &'a Arc<Pool>| {
-            let all = world.bgp_advertisements.values();
-            let view = PoolView {
-                here: all
-                    .filter(|ad| ad.pools.selects(pool))
-                    .filter(here)
-                    .collect(),
-                by_better: by_better
-                    .iter()
-                    .filter(|(ad, _)| ad.pools.selects(pool))
-                    .copied()
-                    .collect(),
-            };
-            (pool.name.as_ref(), view)
-        };
+        let mut tables = Tables::new(peers_of(me, world), health.class == Class::Leaving);
+        let labels = labels_of(me, world);
+        let pools = world.pools.values();
+        let pools: Vec<_> = pools
+            .map(|pool| PoolView::new(pool, labels, world, &by_better, &mut tables))
+            .collect();
+        let positions = world.pools.values().map(Arc::as_ref).zip(0..);
         View {
             health,
-            index: PoolIndex::new(world),
-            pools: world.pools.values().map(view).collect(),
-            tables: Tables::new(peers_of(me, world), health.class == Class::Leaving),
+            index: RangeIndex::new(positions),
+            pools,
+            tables,
+            selected: Vec::new(),
         }
     }
 
     /// The verdict on a Service; where it is announced, its routes are added to the tables. The
-    /// reasons come in MetalLB's order.
-    fn judge(&mut self, service: &'a Service, usable: Usable) -> Verdict {
-        match self.announced_to(service, usable) {
+    /// reasons come in MetalLB's order. `usable` says which endpoints are usable, and where policy
+    /// Local makes it matter, whether one of them is here.
+    fn judge(&mut self, service: &Service, usable: impl FnOnce(bool) -> Usable) -> Verdict {
+        let mut selected = std::mem::take(&mut self.selected);
+        selected.clear();
+        let verdict = match self.announced_to(service, usable, &mut selected) {
             Ok(peers) => Verdict::Announced { peers },
             Err(reason) => Verdict::NotAnnounced(reason),
-        }
+        };
+        self.selected = selected;
+        verdict
     }
 
     fn announced_to(
         &mut self,
-        service: &'a Service,
-        usable: Usable,
+        service: &Service,
+        usable: impl FnOnce(bool) -> Usable,
+        selected: &mut Vec<(IpAddr, Result<Saying, NotAnnounced>)>,
     ) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
-        let (selected, better_node) = self.advertisements(service)?;
-        let resolved = self.tables.resolve(&selected)?;
+        let better_node = self.advertisements(service, selected)?;
+        if let Some(conflict) = selected.iter().find_map(|(_, saying)| saying.err()) {
+            return Err(conflict);
+        }
         self.gate(service, usable, better_node)?;
-        self.tables.add(resolved)
+        let said = selected.iter();
+        self.tables
+            .add(said.filter_map(|(address, saying)| Some((*address, saying.ok()?))))
     }
 
-    /// For each address of the Service, the advertisements that announce it from this node; and
-    /// whether a better node announces one of them.
+    /// For each address of the Service, what the advertisements say that announce it from this
+    /// node; and whether a better node announces one of them.
     fn advertisements(
-        &self,
-        service: &'a Service,
-    ) -> Result<(Vec<routes::Selected<'a>>, bool), NotAnnounced> {
+        &mut self,
+        service: &Service,
+        selected: &mut Vec<(IpAddr, Result<Saying, NotAnnounced>)>,
+    ) -> Result<bool, NotAnnounced> {
         if !service.wants_address {
             return Err(NotAnnounced::NotLoadBalancer);
         }
         if service.assigned.is_empty() {
             return Err(NotAnnounced::NoIpAllocated);
         }
-        let mut selected = Vec::with_capacity(service.assigned.len());
         let mut better_node = false;
         let mut of_node = false;
-        let of_service = |ad: &BgpAdvertisement| any_or_all(&ad.service_selectors, &service.labels);
         for address in &service.assigned {
-            let pool = self.index.pool_of(*address);
+            let pool = self.index.find(*address);
+            let pool = pool.and_then(|position| self.pools.get(position));
             let pool = pool.ok_or(NotAnnounced::IpNotAllowed)?;
-            let Some(view) = self.pools.get(pool.name.as_ref()) else {
-                continue;
-            };
-            of_node |= !view.here.is_empty();
+            of_node |= !pool.here.is_empty();
             let family = family_of(*address);
-            better_node |= view
-                .by_better
-                .iter()
-                .any(|(ad, of)| *of == family && of_service(ad));
-            let here = view.here.iter().copied();
-            let advertisements: Vec<_> = here.filter(|ad| of_service(ad)).collect();
-            if !advertisements.is_empty() {
-                selected.push(routes::Selected {
-                    address: *address,
-                    advertisements,
-                });
-            }
+            better_node |= pool.better_node(family, service);
+            let saying = match &pool.of_every_service {
+                Some(known) => known.get(&family).copied(),
+                None => {
+                    let of_service = pool.here.iter().filter(|ad| ad.is_for(service));
+                    let of_service: Vec<_> = of_service.copied().collect();
+                    let any = !of_service.is_empty();
+                    any.then(|| self.tables.saying(family, &of_service))
+                }
+            };
+            selected.extend(saying.map(|saying| (*address, saying)));
         }
         match (of_node, selected.is_empty()) {
             (false, _) => Err(NotAnnounced::NotOwner),
             (true, true) => Err(NotAnnounced::NoMatchingAdvertisement),
-            (true, false) => Ok((selected, better_node)),
+            (true, false) => Ok(better_node),
         }
     }
 
@@ -186,7 +200,7 @@ impl<'a> View<'a> {
     fn gate(
         &self,
         service: &Service,
-        usable: Usable,
+        usable: impl FnOnce(bool) -> Usable,
         better_node: bool,
     ) -> Result<(), NotAnnounced> {
         let local = service.external_traffic_policy == ExternalTrafficPolicy::Local;
@@ -196,11 +210,52 @@ impl<'a> View<'a> {
             Class::Out if local || better_node => return Err(NotAnnounced::Node(self.health.why)),
             Class::InService | Class::Leaving | Class::Out => {}
         }
+        let usable = usable(local);
         match (local && !usable.here, usable.anywhere) {
             (true, _) => Err(NotAnnounced::NoLocalEndpoints),
             (false, false) => Err(NotAnnounced::NoEndpoints),
             (false, true) => Ok(()),
         }
+    }
+}
+
+impl<'a> PoolView<'a> {
+    fn new(
+        pool: &Pool,
+        labels: &Labels,
+        world: &'a World,
+        by_better: &[(&'a Arc<BgpAdvertisement>, IpFamily)],
+        tables: &mut Tables<'a>,
+    ) -> PoolView<'a> {
+        let here = |ad: &&'a Arc<BgpAdvertisement>| {
+            ad.pools.selects(pool) && any_or_all(&ad.node_selectors, labels)
+        };
+        let here: Vec<_> = world.bgp_advertisements.values().filter(here).collect();
+        let mut known = BTreeMap::new();
+        if !here.is_empty() {
+            for family in [IpFamily::IPv4, IpFamily::IPv6] {
+                known.insert(family, tables.saying(family, &here));
+            }
+        }
+        let of_every_service = here.iter().all(|ad| ad.service_selectors.is_empty());
+        let by_better = by_better.iter().filter(|(ad, _)| ad.pools.selects(pool));
+        PoolView {
+            by_better: by_better.copied().collect(),
+            of_every_service: of_every_service.then_some(known),
+            here,
+        }
+    }
+
+    fn better_node(&self, family: IpFamily, service: &Service) -> bool {
+        let mut by_better = self.by_better.iter();
+        by_better.any(|(ad, of)| *of == family && ad.is_for(service))
+    }
+}
+
+impl BgpAdvertisement {
+    /// Whether `serviceSelectors` select the Service.
+    fn is_for(&self, service: &Service) -> bool {
+        any_or_all(&self.service_selectors, &service.labels)
     }
 }
 

@@ -1,50 +1,41 @@
 //! Routes of each peer, put together once for peers that get the same.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::{Attributes, NotAnnounced, Route, aggregation};
-use crate::pools::family_of;
-use crate::world::{BgpAdvertisement, BgpPeer};
+use crate::world::{BgpAdvertisement, BgpPeer, IpFamily};
 
-/// An address, and the advertisements that announce it; never none.
-#[derive(Debug)]
-pub struct Selected<'a> {
-    pub address: IpAddr,
-    pub advertisements: Vec<&'a Arc<BgpAdvertisement>>,
-}
-
-/// What the advertisements of one address come to: a prefix for each aggregation length, and what
+/// What the advertisements of an address come to: a prefix for each aggregation length, and what
 /// is said of it to each peer. Most Services of a pool share it.
 #[derive(Debug)]
 struct Sayings {
-    /// Prefix length, and attributes by position of the peer.
-    of_length: Vec<(u8, Vec<Option<Arc<Attributes>>>)>,
+    of_length: Vec<OfLength>,
+    /// By position, whether the peer is told anything.
+    reached: Vec<bool>,
+    /// The addresses of which it is said, in the order met.
+    addresses: Vec<IpAddr>,
 }
 
-/// Identifies [`Sayings`]: the advertisements by address in memory, and the family.
-type Key = (bool, Vec<usize>);
+/// Prefix length, and attributes by position of the peer.
+type OfLength = (u8, Vec<Option<Arc<Attributes>>>);
 
-/// An address with what is said of it.
-#[derive(Debug)]
-pub struct Resolved {
-    address: IpAddr,
-    key: Key,
-    sayings: Arc<Sayings>,
-}
+/// Numbers what is said of an address: the same advertisements say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saying(usize);
 
 /// Routes under construction.
 #[derive(Debug)]
 pub struct Tables<'a> {
     peers: Vec<&'a Arc<BgpPeer>>,
     leaving: bool,
-    sayings: BTreeMap<Key, Result<Arc<Sayings>, NotAnnounced>>,
-    /// The addresses announced under each of the sayings, in the order met.
-    prefixes: BTreeMap<Key, (Arc<Sayings>, Vec<IpAddr>)>,
+    /// By the saying's number.
+    sayings: Vec<Sayings>,
+    /// By family and the advertisements' addresses in memory.
+    numbers: BTreeMap<(IpFamily, Vec<usize>), Result<Saying, NotAnnounced>>,
     names: BTreeMap<Vec<bool>, Arc<[Arc<str>]>>,
 }
 
@@ -53,90 +44,95 @@ impl<'a> Tables<'a> {
         Tables {
             peers,
             leaving,
-            sayings: BTreeMap::new(),
-            prefixes: BTreeMap::new(),
+            sayings: Vec::new(),
+            numbers: BTreeMap::new(),
             names: BTreeMap::new(),
         }
     }
 
-    /// What is said of a Service's addresses to each peer, before it is known whether anything is.
-    pub fn resolve(&mut self, selected: &[Selected<'a>]) -> Result<Vec<Resolved>, NotAnnounced> {
-        let mut resolved = Vec::with_capacity(selected.len());
-        for Selected {
-            address,
-            advertisements,
-        } in selected
-        {
-            let pointers = advertisements.iter().map(|ad| Arc::as_ptr(ad).addr());
-            let key = (address.is_ipv4(), pointers.collect());
-            let sayings = self.sayings(&key, *address, advertisements)?;
-            resolved.push(Resolved {
-                address: *address,
-                key,
-                sayings,
-            });
+    /// What these advertisements, never none, say of an address to each peer, before it is known
+    /// whether anything is.
+    pub fn saying(
+        &mut self,
+        family: IpFamily,
+        advertisements: &[&'a Arc<BgpAdvertisement>],
+    ) -> Result<Saying, NotAnnounced> {
+        let pointers = advertisements.iter().map(|ad| Arc::as_ptr(ad).addr());
+        let key = (family, pointers.collect());
+        if let Some(known) = self.numbers.get(&key) {
+            return *known;
         }
-        Ok(resolved)
+        let saying = self.compute(family, advertisements).map(|of_length| {
+            let told = |position: usize| {
+                let mut of_length = of_length.iter();
+                of_length.any(|(_, of_peer)| matches!(of_peer.get(position), Some(Some(_))))
+            };
+            let saying = Saying(self.sayings.len());
+            self.sayings.push(Sayings {
+                reached: (0..self.peers.len()).map(told).collect(),
+                of_length,
+                addresses: Vec::new(),
+            });
+            saying
+        });
+        self.numbers.insert(key, saying);
+        saying
     }
 
     /// Adds a Service's addresses; says which peers get at least one of them.
-    pub fn add(&mut self, resolved: Vec<Resolved>) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
-        let mut reached = vec![false; self.peers.len()];
-        for (_, of_peer) in resolved.iter().flat_map(|one| &one.sayings.of_length) {
-            for (reached, attributes) in reached.iter_mut().zip(of_peer) {
-                *reached |= attributes.is_some();
+    pub fn add(
+        &mut self,
+        said: impl Iterator<Item = (IpAddr, Saying)> + Clone,
+    ) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
+        let mut all: Option<Vec<bool>> = None;
+        let mut first: Option<Saying> = None;
+        for (_, saying) in said.clone() {
+            match first {
+                None => first = Some(saying),
+                Some(first) if first == saying => {}
+                Some(first) => {
+                    let all = all.get_or_insert_with(|| self.reached(first).to_vec());
+                    let more = self.sayings.get(saying.0).map(|s| s.reached.as_slice());
+                    for (reached, more) in all.iter_mut().zip(more.unwrap_or_default()) {
+                        *reached |= more;
+                    }
+                }
             }
         }
+        let one = first.map_or(&[][..], |first| self.reached(first));
+        let reached = all.as_deref().unwrap_or(one);
         if !reached.contains(&true) {
             return Err(NotAnnounced::NoPeer);
         }
-        for Resolved {
-            address,
-            key,
-            sayings,
-        } in resolved
-        {
-            let (_, addresses) = self
-                .prefixes
-                .entry(key)
-                .or_insert_with(|| (sayings, Vec::new()));
-            addresses.push(address);
-        }
-        Ok(self.names_of(reached))
-    }
-
-    fn names_of(&mut self, reached: Vec<bool>) -> Arc<[Arc<str>]> {
-        match self.names.entry(reached) {
-            Entry::Occupied(entry) => Arc::clone(entry.get()),
-            Entry::Vacant(entry) => {
-                let with_peer = self.peers.iter().zip(entry.key());
+        let names = match self.names.get(reached) {
+            Some(names) => Arc::clone(names),
+            None => {
+                let with_peer = self.peers.iter().zip(reached);
                 let names = with_peer.filter(|(_, reached)| **reached);
                 let names: Arc<[_]> = names.map(|(peer, _)| Arc::clone(&peer.name)).collect();
-                Arc::clone(entry.insert(names))
+                let reached = reached.to_vec();
+                self.names.insert(reached, Arc::clone(&names));
+                names
+            }
+        };
+        for (address, saying) in said {
+            if let Some(sayings) = self.sayings.get_mut(saying.0) {
+                sayings.addresses.push(address);
             }
         }
+        Ok(names)
     }
 
-    fn sayings(
-        &mut self,
-        key: &Key,
-        address: IpAddr,
-        advertisements: &[&'a Arc<BgpAdvertisement>],
-    ) -> Result<Arc<Sayings>, NotAnnounced> {
-        if let Some(known) = self.sayings.get(key) {
-            return known.clone();
-        }
-        let computed = self.compute(address, advertisements).map(Arc::new);
-        self.sayings.insert(key.clone(), computed.clone());
-        computed
+    fn reached(&self, saying: Saying) -> &[bool] {
+        let sayings = self.sayings.get(saying.0);
+        sayings.map_or(&[], |sayings| &sayings.reached)
     }
 
     fn compute(
         &self,
-        address: IpAddr,
+        family: IpFamily,
         advertisements: &[&'a Arc<BgpAdvertisement>],
-    ) -> Result<Sayings, NotAnnounced> {
-        let family = family_of(address);
+    ) -> Result<Vec<OfLength>, NotAnnounced> {
         let mut lengths: Vec<u8> = advertisements
             .iter()
             .map(|ad| aggregation(ad, family))
@@ -158,7 +154,7 @@ impl<'a> Tables<'a> {
                 });
             of_length.push((length, of_peer.collect::<Result<_, _>>()?));
         }
-        Ok(Sayings { of_length })
+        Ok(of_length)
     }
 
     /// What these advertisements of one prefix say to one peer.
@@ -201,26 +197,22 @@ impl<'a> Tables<'a> {
     }
 
     fn says_the_same(&self, one: usize, other: usize) -> bool {
-        let mut all = self
-            .prefixes
-            .values()
-            .flat_map(|(sayings, _)| &sayings.of_length);
+        let said = self
+            .sayings
+            .iter()
+            .filter(|said| !said.addresses.is_empty());
+        let mut all = said.flat_map(|said| &said.of_length);
         all.all(|(_, of_peer)| of_peer.get(one) == of_peer.get(other))
     }
 
     fn routes(&self, peer: usize) -> Vec<Route> {
-        let count = self
-            .prefixes
-            .values()
-            .map(|(_, addresses)| addresses.len())
-            .sum();
-        let mut routes: Vec<Route> = Vec::with_capacity(count);
-        for (sayings, addresses) in self.prefixes.values() {
-            for (length, of_peer) in &sayings.of_length {
+        let mut routes: Vec<Route> = Vec::new();
+        for said in &self.sayings {
+            for (length, of_peer) in &said.of_length {
                 let Some(Some(attributes)) = of_peer.get(peer) else {
                     continue;
                 };
-                routes.extend(addresses.iter().filter_map(|address| {
+                routes.extend(said.addresses.iter().filter_map(|address| {
                     let prefix = IpNet::new(*address, *length).ok()?.trunc();
                     Some(Route {
                         prefix,
