@@ -5,10 +5,10 @@
 //! because the socket can take some. What has not been sent when the next set comes is forgotten,
 //! so a peer that reads slowly costs memory for its routes and never for their history.
 //!
-//! * [`advertise`]: the rules of eBGP and iBGP; routes whose attributes come out equal share a
+//! * `advertise`: the rules of eBGP and iBGP; routes whose attributes come out equal share a
 //!   *group*.
-//! * [`table`]: one family's difference, by a merge walk over sorted routes.
-//! * [`pack`]: UPDATEs as octets, as few as fit.
+//! * `table`: one family's difference, by a merge walk over sorted routes.
+//! * `pack`: UPDATEs as octets, as few as fit.
 
 mod advertise;
 mod pack;

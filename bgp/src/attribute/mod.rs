@@ -1,6 +1,6 @@
 //! Path attributes (RFC 4271 §5): one table of the IANA registry, one file an attribute.
 //!
-//! An attribute is one file here that implements [`Attribute`], and one row of the table below.
+//! An attribute is one file here that implements `Attribute`, and one row of the table below.
 //! The row makes the field of [`PathAttributes`], the dispatch of the reader and of the writer,
 //! and what RFC 7606 does about an error.
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::message::open::Expectations;
 use crate::{Asn, BgpIdentifier, Family, HoldTime};
 
 /// Which AS the peer must be in.
@@ -82,6 +83,16 @@ impl PeerConfig {
             keep_routes: false,
             fqdn: None,
             software_version: None,
+        }
+    }
+
+    /// What the peer's OPEN is held against.
+    pub(crate) fn expectations(&self) -> Expectations {
+        Expectations {
+            local_as: self.local_as,
+            identifier: self.identifier,
+            peer_as: self.peer_as,
+            role: self.role,
         }
     }
 }

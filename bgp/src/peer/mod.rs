@@ -1,17 +1,20 @@
 //! A neighbour: its configuration, at most two connections, retry, and the API the daemon drives.
 
+mod accept;
 mod config;
 mod connection;
 mod drive;
 mod event;
+mod messages;
 mod open;
 pub mod retry;
 pub mod session;
+mod slots;
 mod status;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 
@@ -27,34 +30,16 @@ use crate::message::{Message, notification::Notification};
 use crate::{Family, RouteSet, codec};
 use connection::Connection;
 use retry::Retry;
+use session::Session;
+use slots::{Slot, Slots};
 
 /// [`Peer::poll_transmit`] stops once it has given this many octets; the last message may go over
 /// it by its own length.
 pub const TRANSMIT_CHUNK: usize = 64 * 1024;
 /// Connections that are closed, with a last message that the caller has not fetched yet.
 const MAX_CLOSING: usize = 8;
-/// While an error is waited out, the peer's own connections are taken this often at most.
-const MIN_ACCEPT_INTERVAL: Duration = Duration::from_secs(1);
 /// Timers that one call of [`Peer::handle_timeout`] serves.
 const MAX_TIMEOUTS: usize = 8;
-
-/// Which of the two machines of a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    /// Always there: starts, connects, retries.
-    Primary,
-    /// A connection the peer opened while the primary one has, or makes, its own.
-    Secondary,
-}
-
-impl Slot {
-    fn other(self) -> Slot {
-        match self {
-            Slot::Primary => Slot::Secondary,
-            Slot::Secondary => Slot::Primary,
-        }
-    }
-}
 
 /// A neighbour as a value: events, octets and the time go in; octets and actions come out.
 ///
@@ -64,8 +49,7 @@ impl Slot {
 #[derive(Debug)]
 pub struct Peer {
     config: PeerConfig,
-    primary: Connection,
-    secondary: Option<Connection>,
+    slots: Slots,
     closing: VecDeque<(ConnId, BytesMut)>,
     actions: VecDeque<Action>,
     routes: Option<Arc<RouteSet>>,
@@ -76,8 +60,9 @@ pub struct Peer {
     accepted_in_idle: Option<Instant>,
     /// The R bit is due (RFC 4724 §4.1).
     restarting: bool,
-    /// The OPEN without capabilities, for a peer that cannot read them (RFC 5492 §3).
-    fallback: Option<Open>,
+    /// The OPEN for the next connection: without capabilities after a peer has said that it
+    /// cannot read them (RFC 5492 §3).
+    open: Open,
     counters: Counters,
     last_error: Option<(Instant, DownReason)>,
     /// What the last OPEN said, acceptable or not.
@@ -91,16 +76,15 @@ impl Peer {
         Peer {
             retry: Retry::new(config.connect_retry_time, entropy),
             restarting: config.restarting,
+            open: open::open(&config, config.restarting),
             config,
-            primary: Connection::default(),
-            secondary: None,
+            slots: Slots::default(),
             closing: VecDeque::new(),
             actions: VecDeque::new(),
             routes: None,
             next_conn: ConnId::OUTGOING,
             started: false,
             accepted_in_idle: None,
-            fallback: None,
             counters: Counters::default(),
             last_error: None,
             heard: None,
@@ -144,13 +128,13 @@ impl Peer {
             }
             Event::Closed { conn, reason } => {
                 self.closing.retain(|(closing, _)| *closing != conn);
-                if let Some(slot) = self.slot_of(conn) {
+                if let Some(slot) = self.slots.slot_of(conn) {
                     self.input(now, slot, Input::TcpFails(reason));
                 }
             }
             Event::BfdDown => {
                 for slot in [Slot::Secondary, Slot::Primary] {
-                    if self.connection(slot).is_some_and(Connection::is_live) {
+                    if self.slots.get(slot).is_some_and(Connection::is_live) {
                         self.input(now, slot, Input::AutomaticStop(Notification::BFD_DOWN));
                     }
                 }
@@ -166,12 +150,13 @@ impl Peer {
     /// that is closed are thrown away.
     pub fn receive(&mut self, now: Instant, conn: ConnId, buf: &mut BytesMut) {
         while !buf.is_empty() {
-            let Some(slot) = self.slot_of(conn) else {
+            let Some(slot) = self.slots.slot_of(conn) else {
                 buf.clear();
                 break;
             };
             let rules = self
-                .connection(slot)
+                .slots
+                .get(slot)
                 .map_or_else(Default::default, Connection::rules);
             match codec::decode(buf, &rules) {
                 Ok(None) => break,
@@ -195,7 +180,7 @@ impl Peer {
     /// Replaces the whole desired Adj-RIB-Out. Until the first call the peer gets no routes and no
     /// End-of-RIB, so that a restart does not make it drop what it has kept (RFC 4724 §4.2).
     pub fn set_routes(&mut self, _now: Instant, routes: Arc<RouteSet>) {
-        for connection in self.secondary.iter_mut().chain([&mut self.primary]) {
+        for connection in self.slots.iter_mut() {
             if let Some(session) = connection.fsm.session_mut() {
                 session.adj_out.set_routes(&routes);
             }
@@ -206,7 +191,7 @@ impl Peer {
     /// Serves the timers that have expired.
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..MAX_TIMEOUTS {
-            let due = self.timers().filter(|(at, ..)| *at <= now);
+            let due = self.slots.timers().filter(|(at, ..)| *at <= now);
             let Some((_, timer, slot)) = due.min_by_key(|(at, ..)| *at) else {
                 break;
             };
@@ -225,7 +210,7 @@ impl Peer {
     /// When to call [`Peer::handle_timeout`], and which timer that is for. `None`: not before
     /// something else happens.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        let timers = self.timers().map(|(at, timer, _)| (at, timer));
+        let timers = self.slots.timers().map(|(at, timer, _)| (at, timer));
         timers.min_by_key(|(at, _)| *at)
     }
 
@@ -246,12 +231,8 @@ impl Peer {
             }
             return out.len() > start;
         }
-        let Some(slot) = self.slot_of(conn) else {
+        let Some(connection) = self.slots.find_mut(conn) else {
             return false;
-        };
-        let connection = match (slot, &mut self.secondary) {
-            (Slot::Secondary, Some(secondary)) => secondary,
-            (Slot::Secondary | Slot::Primary, _) => &mut self.primary,
         };
         out.extend_from_slice(&connection.take_outbox());
         if let Some(session) = connection.fsm.session_mut() {
@@ -270,11 +251,7 @@ impl Peer {
     /// with the caller. Without such a call for the send hold time, while octets wait, the session
     /// ends (RFC 9687).
     pub fn transmitted(&mut self, now: Instant, conn: ConnId, pending: usize) {
-        if let Some(slot) = self.slot_of(conn) {
-            let connection = match (slot, &mut self.secondary) {
-                (Slot::Secondary, Some(secondary)) => secondary,
-                (Slot::Secondary | Slot::Primary, _) => &mut self.primary,
-            };
+        if let Some(connection) = self.slots.find_mut(conn) {
             connection.octets_sent(now, pending, &self.config);
         }
     }
@@ -286,20 +263,19 @@ impl Peer {
 
     /// The connections that may have octets to send: at most two.
     pub fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
-        let connections = self.secondary.iter().chain([&self.primary]);
+        let connections = self.slots.iter();
         connections.filter_map(|connection| connection.fsm.open_conn())
     }
 
     /// The states of its machines, one or two: more than [`Peer::state`] only while two
     /// connections collide. At most one is Established.
     pub fn machine_states(&self) -> impl Iterator<Item = StateName> + '_ {
-        let machines = [&self.primary].into_iter().chain(&self.secondary);
-        machines.map(|connection| connection.fsm.name())
+        self.slots.states()
     }
 
     /// What the peer has sent, while Established.
     pub fn adj_in(&self) -> Option<&AdjIn> {
-        Some(&self.best().fsm.session()?.adj_in)
+        Some(&self.slots.best().fsm.session()?.adj_in)
     }
 
     /// The configuration it was made with.
@@ -315,12 +291,12 @@ impl Peer {
 
     /// The state of the connection that is furthest.
     pub fn state(&self) -> StateName {
-        self.best().fsm.name()
+        self.slots.best().fsm.name()
     }
 
     /// A snapshot for people and metrics. Takes time proportional to the routes.
     pub fn status(&self, now: Instant) -> PeerStatus {
-        let best = self.best();
+        let best = self.slots.best();
         let session = best.fsm.session();
         let adj_out = session.map(|session| &session.adj_out);
         let advertised = |family| adj_out.map_or(0, |adj_out| adj_out.advertised(family));
@@ -343,49 +319,20 @@ impl Peer {
 
     /// RFC 2918 §3, towards the peer.
     fn request_refresh(&mut self, family: Family) {
-        let Some(session) = self.primary.fsm.session() else {
+        let Some(connection) = self.slots.established_mut() else {
             return;
         };
-        let negotiated = &session.negotiated;
+        let Some(Session { negotiated, .. }) = connection.fsm.session() else {
+            return;
+        };
         if negotiated.route_refresh && negotiated.families.contains(&family) {
             let message = Message::RouteRefresh(RouteRefresh {
                 family: family.afi_safi(),
                 subtype: Subtype::Request,
             });
-            if self.primary.queue(&message) {
+            if connection.queue(&message) {
                 self.counters.sent.count(&message);
             }
         }
-    }
-
-    fn connection(&self, slot: Slot) -> Option<&Connection> {
-        match slot {
-            Slot::Primary => Some(&self.primary),
-            Slot::Secondary => self.secondary.as_ref(),
-        }
-    }
-
-    fn slot_of(&self, conn: ConnId) -> Option<Slot> {
-        let has = |slot: &Slot| {
-            let connection = self.connection(*slot);
-            connection.is_some_and(|connection| connection.is_conn(conn))
-        };
-        [Slot::Primary, Slot::Secondary].into_iter().find(has)
-    }
-
-    fn best(&self) -> &Connection {
-        match &self.secondary {
-            Some(secondary) if secondary.fsm.name() > self.primary.fsm.name() => secondary,
-            Some(_) | None => &self.primary,
-        }
-    }
-
-    fn timers(&self) -> impl Iterator<Item = (Instant, Timer, Slot)> + '_ {
-        [Slot::Primary, Slot::Secondary]
-            .into_iter()
-            .filter_map(|slot| {
-                let (at, timer) = self.connection(slot)?.poll_timeout()?;
-                Some((at, timer, slot))
-            })
     }
 }

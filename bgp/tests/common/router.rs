@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bgp::codec::{self, Rules};
 use bgp::fsm::StateName;
@@ -87,6 +87,22 @@ impl Router {
     pub fn close(&mut self, conn: ConnId) {
         let reason = "closed by peer".to_owned();
         self.event(Event::Closed { conn, reason });
+    }
+
+    /// Lets time pass, with every timer served when it expires.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        for _ in 0..MAX_TIMERS {
+            let next = self.peer.poll_timeout().map(|(at, _)| at);
+            let Some(at) = next.filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = at;
+            self.peer.handle_timeout(at);
+            self.pump();
+        }
+        panic!("the peer does not come to rest");
     }
 
     pub fn event(&mut self, event: Event) {

@@ -6,5 +6,6 @@ mod common;
 mod memory;
 mod retry_without_capabilities;
 mod roles;
+mod two_connections;
 mod two_octet_as;
 mod update_errors;
