@@ -14,6 +14,7 @@ mod net;
 mod observe;
 mod peer_io;
 mod peers;
+mod record;
 mod replay;
 mod run;
 mod runtime;

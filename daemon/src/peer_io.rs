@@ -9,6 +9,7 @@
 
 mod connection;
 mod panics;
+mod recorded;
 mod task;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tracing::error;
 
 use crate::net::interface;
 use crate::net::tcp::Transport;
+use crate::record::Recordings;
 
 /// Commands that wait for a peer's task, at most; more are refused.
 const MAX_COMMANDS: usize = 32;
@@ -129,18 +131,24 @@ struct Inbox {
 pub fn spawn_with_notices(
     spec: PeerSpec,
 ) -> (PeerHandle, broadcast::Receiver<Notice>, JoinHandle<()>) {
-    start(spec, None)
+    start(spec, None, None)
 }
 
-/// Starts a peer's task once its old one has ended, or after two seconds.
-pub fn spawn_after(spec: PeerSpec, before: Option<JoinHandle<()>>) -> (PeerHandle, JoinHandle<()>) {
-    let (handle, _, task) = start(spec, before);
+/// Starts a peer's task once its old one has ended, or after two seconds; it is recorded if there
+/// is where to.
+pub fn spawn_after(
+    spec: PeerSpec,
+    before: Option<JoinHandle<()>>,
+    recordings: Option<Recordings>,
+) -> (PeerHandle, JoinHandle<()>) {
+    let (handle, _, task) = start(spec, before, recordings);
     (handle, task)
 }
 
 fn start(
     spec: PeerSpec,
     before: Option<JoinHandle<()>>,
+    recordings: Option<Recordings>,
 ) -> (PeerHandle, broadcast::Receiver<Notice>, JoinHandle<()>) {
     let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
     let (routes, route_inbox) = watch::channel(None);
@@ -155,7 +163,7 @@ fn start(
             // Its Cease has been sent by then, or will never be.
             let _ = tokio::time::timeout(ANSWER_WITHIN, before).await;
         }
-        supervise(spec, inbox).await;
+        supervise(spec, recordings, inbox).await;
     });
     let handle = PeerHandle {
         commands,
@@ -210,10 +218,10 @@ impl PeerHandle {
 }
 
 /// Runs the task; if it panics, logs that and runs it anew, ever later. No other peer notices.
-async fn supervise(spec: PeerSpec, mut inbox: Inbox) {
+async fn supervise(spec: PeerSpec, recordings: Option<Recordings>, mut inbox: Inbox) {
     let mut wait = RESTART_AFTER;
     loop {
-        let run = task::PeerTask::new(&spec).run(&mut inbox);
+        let run = task::PeerTask::new(&spec, recordings.as_ref()).run(&mut inbox);
         let Err(panic) = panics::caught(run).await else {
             return;
         };

@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::peer_io::{self, PeerHandle, PeerSpec};
+use crate::record::Recordings;
 use listener::Listener;
 pub use listener::Problems as ListenerProblems;
 pub use spec::Identity;
@@ -92,6 +93,7 @@ pub struct Peers {
     ending: JoinSet<()>,
     table: PeerTable,
     listener: Listener,
+    recordings: Option<Recordings>,
     /// No set has been applied yet: what starts now may take over from an earlier process.
     first: bool,
 }
@@ -104,14 +106,16 @@ struct Running {
 }
 
 impl Peers {
-    /// None yet. `listen` is where to listen; empty is: at port 179, if a peer is passive.
-    pub fn new(listen: Vec<SocketAddr>) -> Peers {
+    /// None yet. `listen` is where to listen; empty is: at port 179, if a peer is passive. Every
+    /// session is recorded, if there is where to.
+    pub fn new(listen: Vec<SocketAddr>, recordings: Option<Recordings>) -> Peers {
         let table = PeerTable::default();
         Peers {
             running: BTreeMap::new(),
             ending: JoinSet::new(),
             listener: Listener::new(listen, table.clone()),
             table,
+            recordings,
             first: true,
         }
     }
@@ -167,7 +171,8 @@ impl Peers {
         begun.config.restarting = self.first && spec.config.graceful_restart_time.is_some();
         // The old session's Cease comes first.
         let before = old.map(|old| tokio::spawn(end(old, StopReason::OtherConfigurationChange)));
-        let (handle, task) = peer_io::spawn_after(begun, before);
+        let recordings = self.recordings.clone();
+        let (handle, task) = peer_io::spawn_after(begun, before, recordings);
         self.table.insert(spec.clone(), handle.clone());
         let running = Running { spec, handle, task };
         self.running.insert(name, running);

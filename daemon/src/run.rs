@@ -19,6 +19,7 @@ use crate::logging::{self, LogArgs};
 use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
 use crate::peers::{Identity, Peers, desired};
+use crate::record::Recordings;
 use crate::runtime;
 use round::{Rounds, View};
 
@@ -61,6 +62,10 @@ pub struct Args {
         value_parser = metrics_address
     )]
     metrics: MetricsAddress,
+    /// Record each peer's session into a file of this directory, for `herald replay`: 64 MiB a
+    /// file at most, and up to four earlier ones a peer. Passwords are not in them.
+    #[arg(long, value_name = "DIR", env = "HERALD_RECORD")]
+    record: Option<PathBuf>,
     /// Announce from a node with the label that excludes it from external load balancers.
     #[arg(long, env = "HERALD_IGNORE_EXCLUDE_LB")]
     ignore_exclude_lb: bool,
@@ -146,7 +151,8 @@ async fn run(args: Args) -> Result<(), String> {
         host: interface::first_ipv4(),
     };
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
-    let peers = Peers::new(args.listen);
+    let recordings = args.record.as_deref().map(Recordings::open).transpose()?;
+    let peers = Peers::new(args.listen, recordings);
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health);
     let servers = observe::serve(&args.socket.socket, args.metrics.0, observed).await?;
     info!(%node, config = %args.config.display(), version = env!("CARGO_PKG_VERSION"), "herald runs");

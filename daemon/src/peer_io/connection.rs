@@ -3,10 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bgp::{ConnId, Peer};
+use bgp::ConnId;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
+
+use super::recorded::RecordedPeer;
 
 /// Octets read at a time: one extended message fits.
 const READ_CHUNK: usize = 64 * 1024;
@@ -60,16 +62,16 @@ impl Connection {
     ///
     /// # Errors
     /// The connection has ended: why, for people.
-    pub fn read(&mut self, peer: &mut Peer, now: Instant) -> Result<bool, String> {
+    pub fn read(&mut self, peer: &mut RecordedPeer, now: Instant) -> Result<bool, String> {
         self.inbound.reserve(READ_CHUNK);
         match self.stream.try_read_buf(&mut self.inbound) {
             Ok(0) => {
                 let broken = self.broken.take();
                 Err(broken.unwrap_or_else(|| "closed by peer".to_owned()))
             }
-            Ok(_) => {
+            Ok(read) => {
                 super::task::trace_messages("received", &self.inbound);
-                peer.receive(now, self.id, &mut self.inbound);
+                peer.receive(now, self.id, &mut self.inbound, read);
                 shrink(&mut self.inbound);
                 Ok(true)
             }
@@ -79,7 +81,7 @@ impl Connection {
     }
 
     /// Writes what the Peer has to send, as far as the socket takes it.
-    pub fn write(&mut self, peer: &mut Peer, now: Instant) {
+    pub fn write(&mut self, peer: &mut RecordedPeer, now: Instant) {
         self.wants_write = false;
         for _ in 0..CHUNKS_A_TURN {
             if self.broken.is_some() {
@@ -109,7 +111,11 @@ impl Connection {
 
     /// Sends what is left without waiting for the socket, and closes. The future only lingers, so
     /// that the last words arrive; it ends within a second.
-    pub fn close(mut self, peer: &mut Peer, now: Instant) -> impl Future<Output = ()> + use<> {
+    pub fn close(
+        mut self,
+        peer: &mut RecordedPeer,
+        now: Instant,
+    ) -> impl Future<Output = ()> + use<> {
         // What is half sent has to be whole before the NOTIFICATION behind it can be read.
         peer.poll_transmit(now, self.id, &mut self.outbound);
         super::task::trace_messages("sent last", &self.outbound);

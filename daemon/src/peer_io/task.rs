@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use bgp::fsm::StateName;
 use bgp::peer::{Direction, LocalAddresses};
-use bgp::{Action, ConnId, Event, Peer, RouteSet};
+use bgp::{Action, ConnId, Event, RouteSet};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tracing::{Level, debug, enabled, info, trace};
 
 use super::connection::Connection;
+use super::recorded::RecordedPeer;
 use super::{Accepted, Command, Inbox, Notice, PeerReport, PeerSpec, local_addresses};
 use crate::net::tcp::Transport;
+use crate::record::Recordings;
 use crate::status::reason;
 
 /// Connections that linger after their end, at most; the oldest words are then cut short.
@@ -29,7 +31,7 @@ type Attempt = Pin<Box<dyn Future<Output = Opened> + Send>>;
 /// A neighbour at work.
 pub struct PeerTask {
     spec: PeerSpec,
-    peer: Peer,
+    peer: RecordedPeer,
     connections: Vec<Connection>,
     connecting: Option<(ConnId, Attempt)>,
     lingering: JoinSet<()>,
@@ -49,11 +51,14 @@ enum Wake {
 }
 
 impl PeerTask {
-    pub fn new(spec: &PeerSpec) -> PeerTask {
+    /// A task that has not begun, recorded if there is where to.
+    pub fn new(spec: &PeerSpec, recordings: Option<&Recordings>) -> PeerTask {
         // Seeds the jitter only; the keys of a RandomState are random.
         let entropy = RandomState::new().build_hasher().finish();
+        let recorder =
+            recordings.and_then(|recordings| recordings.begin(&spec.name, &spec.config, entropy));
         PeerTask {
-            peer: Peer::new(spec.config.clone(), entropy, now()),
+            peer: RecordedPeer::new(spec.config.clone(), entropy, now(), recorder),
             spec: spec.clone(),
             connections: Vec::new(),
             connecting: None,
@@ -79,6 +84,7 @@ impl PeerTask {
         self.settle(inbox);
         // Each ends within a second.
         while self.lingering.join_next().await.is_some() {}
+        self.peer.finish().await;
     }
 
     /// Waits for whatever comes first. Cancel-safe, as what loses the race takes nothing with it:
