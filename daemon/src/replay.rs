@@ -89,15 +89,26 @@ fn read(path: &Path) -> io::Result<Vec<Recorded>> {
             return Ok(recording);
         }
         let number = recording.len() + 1;
-        let recorded = serde_json::from_str(&line).map_err(|error| {
-            let text = error.to_string();
-            // It counts lines within the line.
-            let what = text.split(" at line ").next().unwrap_or_default();
-            let column = error.column();
-            invalid(path, &format!("line {number}, column {column}: {what}"))
-        })?;
-        recording.push(recorded);
+        match serde_json::from_str(&line) {
+            Ok(recorded) => recording.push(recorded),
+            // The recording goes on, or was cut off.
+            Err(error) if error.is_eof() && number > 1 && !line.ends_with('\n') => {
+                let note = format!("herald replay: line {number} is unfinished: left out");
+                // Nothing is left to do where standard error is closed.
+                let _ = writeln!(io::stderr(), "{note}");
+                return Ok(recording);
+            }
+            Err(error) => return Err(unreadable(path, number, &error)),
+        }
     }
+}
+
+fn unreadable(path: &Path, line: usize, error: &serde_json::Error) -> io::Error {
+    let text = error.to_string();
+    // It counts lines within the line.
+    let what = text.split(" at line ").next().unwrap_or_default();
+    let column = error.column();
+    invalid(path, &format!("line {line}, column {column}: {what}"))
 }
 
 /// What the peer does, input by input.

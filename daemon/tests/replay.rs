@@ -89,6 +89,17 @@ fn octets_that_are_no_message_are_shown_as_such() {
 }
 
 #[test]
+fn a_recording_that_is_still_written_is_shown_up_to_its_last_whole_line() {
+    let whole = steps(&replay(&["-", "-o", "json"], RECORDING));
+    let cut = RECORDING.trim_end().len() - 5;
+    let output = replay(&["-", "-o", "json"], &RECORDING[..cut]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(steps(&output), whole[..whole.len() - 1]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("line 15 is unfinished"), "{said}");
+}
+
+#[test]
 fn what_is_no_recording_is_named_by_file_and_line() {
     let begin = RECORDING.lines().next().unwrap();
     let octets = r#"{"input":{"at_us":0,"input":{"received":{"conn":1,"octets":"0x"}}}}"#;
