@@ -27,7 +27,8 @@ use crate::record::Assignments;
 /// Objects as last read.
 #[derive(Debug, Default)]
 pub struct Store {
-    entries: BTreeMap<ObjectKey, Entry>,
+    /// Boxed: the map's nodes have room to spare, and objects are many.
+    entries: BTreeMap<ObjectKey, Box<Entry>>,
     /// The drafts that were last found to go together with the others: only of kinds for which that
     /// is a question.
     accepted: BTreeMap<ObjectKey, Draft>,
@@ -60,13 +61,13 @@ impl Store {
         } = object;
         let last = self.entries.remove(&key).and_then(|entry| entry.draft);
         let stale = draft.is_none();
-        let entry = Entry {
+        let entry = Box::new(Entry {
             namespace,
             origin,
             draft: draft.or(last),
             stale,
             findings: findings.into_boxed_slice(),
-        };
+        });
         self.entries.insert(key, entry);
     }
 
@@ -175,12 +176,14 @@ impl Store {
         self.entries
             .range(first_key(kind)..)
             .take_while(move |(key, _)| key.kind == kind)
+            .map(|(key, entry)| (key, entry.as_ref()))
     }
 
     fn of_kind_mut(&mut self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &mut Entry)> {
         self.entries
             .range_mut(first_key(kind)..)
             .take_while(move |(key, _)| key.kind == kind)
+            .map(|(key, entry)| (key, entry.as_mut()))
     }
 
     /// The drafts of a kind that are judged alone, as a map.

@@ -27,7 +27,8 @@ pub fn services(
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<ObjectName, Arc<Service>> {
     let offered = families(pools.values().map(Arc::as_ref));
-    let mut services = BTreeMap::new();
+    // In order, so that the map is made without room to spare.
+    let mut services = Vec::new();
     for (key, entry) in store.of_kind_mut(Kind::Service) {
         let Some(Draft::Service(draft)) = &mut entry.draft else {
             continue;
@@ -51,8 +52,9 @@ pub fn services(
                 finding,
             ));
         }
-        services.insert(service.name.clone(), Arc::clone(service));
+        services.push((service.name.clone(), Arc::clone(service)));
     }
+    let mut services: BTreeMap<_, _> = services.into_iter().collect();
     for (name, assignment) in assignments {
         if !services.contains_key(name) && is_unreadable(store, name) {
             services.insert(name.clone(), Arc::new(unreadable(name, assignment)));
