@@ -5,10 +5,13 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bgp::capability::{Capability, GracefulRestart};
 use bgp::fsm::StateName;
+use bgp::message::refresh::{RouteRefresh, Subtype};
 use bgp::peer::StopReason;
-use bgp::{Event, Family, HoldTime};
-use common::{Pair, external, internal, many, routes};
+use bgp::{ConnId, Event, Family, HoldTime, Message, Notification, PeerConfig};
+use common::router::{Router, open, update};
+use common::{Pair, config, external, internal, many, routes};
 use proptest::prelude::*;
 
 /// Something that happens to the pair.
@@ -88,6 +91,167 @@ proptest! {
             prop_assert_eq!(&held, wanted);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// The same is checked at every step of a router that says anything at any time, on any number
+    /// of connections. At the end it says what it should.
+    #[test]
+    fn whatever_a_router_says_it_gets_a_session_when_it_behaves(
+        doings in prop::collection::vec(doing(), 0..60),
+        passive in prop::bool::weighted(0.2),
+        restarts in any::<bool>(),
+    ) {
+        let mut router = Router::new(PeerConfig {
+            passive,
+            graceful_restart_time: restarts.then_some(120),
+            ..config(65001, 65002, 1)
+        });
+        let mut conns = Vec::new();
+        for doing in doings {
+            act(&mut router, &mut conns, doing);
+        }
+        for conn in conns {
+            router.close(conn);
+        }
+        prop_assert_eq!(router.peer.connections().count(), 0);
+        router.event(Event::Start);
+        router.run(Duration::from_secs(2));
+        let conn = match router.accept_now() {
+            Some(conn) => conn,
+            None => router.connect(),
+        };
+        router.establish(conn, &open(65002, vec![]));
+        prop_assert_eq!(router.state(), StateName::Established, "{:?}", router.downs);
+    }
+}
+
+/// Something that a router does.
+#[derive(Clone, Debug)]
+enum Doing {
+    Accept,
+    Connect,
+    Close(usize),
+    Say(usize, Saying),
+    /// OPEN and KEEPALIVE.
+    Establish(usize),
+    Wait(u64),
+    Event(Event),
+}
+
+#[derive(Clone, Debug)]
+enum Saying {
+    Open { identifier: u8, gracefully: bool },
+    WrongAs,
+    Keepalive,
+    Update,
+    Refresh,
+    Notification,
+    Nonsense(Vec<u8>),
+}
+
+fn doing() -> impl Strategy<Value = Doing> {
+    let stops = [
+        Event::BfdDown,
+        Event::RequestRefresh(Family::Ipv4Unicast),
+        Event::Stop(StopReason::PeerDeconfigured),
+        Event::Stop(StopReason::Restart),
+        Event::Stop(StopReason::OtherConfigurationChange),
+    ];
+    prop_oneof![
+        6 => Just(Doing::Accept),
+        6 => Just(Doing::Connect),
+        2 => (0..4_usize).prop_map(Doing::Close),
+        6 => (0..2_usize).prop_map(Doing::Establish),
+        12 => (0..2_usize, saying()).prop_map(|(which, saying)| Doing::Say(which, saying)),
+        6 => (0..2_000_u64).prop_map(Doing::Wait),
+        1 => (0..300_000_u64).prop_map(Doing::Wait),
+        3 => Just(Doing::Event(Event::Start)),
+        1 => prop::sample::select(stops.to_vec()).prop_map(Doing::Event),
+    ]
+}
+
+fn saying() -> impl Strategy<Value = Saying> {
+    prop_oneof![
+        6 => (0..4_u8, any::<bool>())
+            .prop_map(|(identifier, gracefully)| Saying::Open { identifier, gracefully }),
+        1 => Just(Saying::WrongAs),
+        6 => Just(Saying::Keepalive),
+        4 => Just(Saying::Update),
+        4 => Just(Saying::Refresh),
+        1 => Just(Saying::Notification),
+        1 => prop::collection::vec(any::<u8>(), 1..40).prop_map(Saying::Nonsense),
+    ]
+}
+
+/// A router says something on its last connections, and closes one of the last four.
+fn act(router: &mut Router, conns: &mut Vec<ConnId>, doing: Doing) {
+    let recent = |which: usize| conns.iter().rev().nth(which).copied();
+    match doing {
+        Doing::Accept => conns.extend(router.accept_now()),
+        Doing::Connect => conns.push(router.connect()),
+        Doing::Close(which) => {
+            if let Some(conn) = recent(which) {
+                router.close(conn);
+            }
+        }
+        Doing::Say(which, saying) => {
+            if let Some(conn) = recent(which) {
+                say(router, conn, saying);
+            }
+        }
+        Doing::Establish(which) => {
+            if let Some(conn) = recent(which) {
+                router.establish(conn, &open(65002, vec![restart()]));
+            }
+        }
+        Doing::Wait(milliseconds) => router.run(Duration::from_millis(milliseconds)),
+        Doing::Event(event) => router.event(event),
+    }
+}
+
+fn say(router: &mut Router, conn: ConnId, saying: Saying) {
+    router.octets(conn);
+    match saying {
+        Saying::Open {
+            identifier,
+            gracefully,
+        } => {
+            let mut open = open(65002, vec![]);
+            // Below ours, ours and above it: any of these wins some collision.
+            open.identifier = bgp::BgpIdentifier::new([10, 0, 0, identifier].into()).expect("10.");
+            if gracefully {
+                open.capabilities.push(restart());
+            }
+            router.say(conn, &Message::Open(open));
+        }
+        Saying::WrongAs => router.say(conn, &Message::Open(open(65009, vec![]))),
+        Saying::Keepalive => router.say(conn, &Message::Keepalive),
+        Saying::Update => router.write(conn, &update(&[&[0x40, 1, 1, 0]], &[24, 10, 2, 0])),
+        Saying::Refresh => router.say(
+            conn,
+            &Message::RouteRefresh(RouteRefresh {
+                family: Family::Ipv4Unicast.afi_safi(),
+                subtype: Subtype::Request,
+            }),
+        ),
+        Saying::Notification => {
+            router.say(conn, &Message::Notification(Notification::CEASE));
+            assert_eq!(router.notification(conn), None, "RFC 4271 §6.4");
+        }
+        Saying::Nonsense(octets) => router.say_anything(conn, &octets),
+    }
+}
+
+fn restart() -> Capability {
+    Capability::GracefulRestart(GracefulRestart {
+        restart_state: false,
+        notification: false,
+        restart_time: 120,
+        families: vec![],
+    })
 }
 
 fn apply(pair: &mut Pair, happening: Happening, wanted: &mut [BTreeSet<(String, Option<u32>)>; 2]) {

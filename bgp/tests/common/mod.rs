@@ -250,19 +250,10 @@ impl Pair {
         panic!("the peers never stop talking");
     }
 
-    /// What holds at every step.
     fn check(&self) {
         for side in &self.sides {
-            let peer = &side.peer;
-            let states: Vec<StateName> = peer.machine_states().collect();
-            let established = states.iter().filter(|s| **s == StateName::Established);
-            assert!(established.count() <= 1, "{states:?}");
-            assert_eq!(peer.state() == StateName::Established, side.is_up);
-            assert!(peer.connections().count() <= 2);
-            if let Some((at, timer)) = peer.poll_timeout() {
-                let served = self.late_since.unwrap_or(self.now);
-                assert!(at >= served, "{timer:?} was set in the past");
-            }
+            let served = self.late_since.unwrap_or(self.now);
+            check(&side.peer, side.is_up, served);
         }
     }
 
@@ -414,6 +405,18 @@ impl Pair {
         self.sequence += 1;
         let at = self.now + self.latency;
         self.queue.insert((at, self.sequence), delivery);
+    }
+}
+
+/// What holds at every step. Timers that expired before `served` have been served.
+fn check(peer: &Peer, is_up: bool, served: Instant) {
+    let states: Vec<StateName> = peer.machine_states().collect();
+    let established = states.iter().filter(|s| **s == StateName::Established);
+    assert!(established.count() <= 1, "{states:?}");
+    assert_eq!(peer.state() == StateName::Established, is_up, "{states:?}");
+    assert!(peer.connections().count() <= 2);
+    if let Some((at, timer)) = peer.poll_timeout() {
+        assert!(at >= served, "{timer:?} was set in the past");
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Router {
     /// Octets from the peer that the test has not read.
     inbox: BTreeMap<ConnId, BytesMut>,
     incoming: u64,
+    /// The last of its `Up` and `Down` was an `Up`.
+    is_up: bool,
 }
 
 impl Router {
@@ -40,6 +42,7 @@ impl Router {
             wanted: Vec::new(),
             inbox: BTreeMap::new(),
             incoming: 0,
+            is_up: false,
         };
         router.event(Event::Start);
         router
@@ -66,6 +69,13 @@ impl Router {
         let conn = self.next_attempt();
         self.connected(conn, Direction::Outgoing);
         conn
+    }
+
+    /// Accepts an attempt to connect that is under way, if there is one.
+    pub fn accept_now(&mut self) -> Option<ConnId> {
+        let conn = self.wanted.pop()?;
+        self.connected(conn, Direction::Outgoing);
+        Some(conn)
     }
 
     /// Waits for the peer's next attempt to connect, and refuses it.
@@ -122,6 +132,13 @@ impl Router {
         let mut buf = BytesMut::from(octets);
         self.peer.receive(self.now, conn, &mut buf);
         assert!(buf.is_empty(), "{} octets are left", buf.len());
+        self.pump();
+    }
+
+    /// Sends octets that need not be whole messages; what waits for more of them is lost.
+    pub fn say_anything(&mut self, conn: ConnId, octets: &[u8]) {
+        let mut buf = BytesMut::from(octets);
+        self.peer.receive(self.now, conn, &mut buf);
         self.pump();
     }
 
@@ -219,10 +236,17 @@ impl Router {
                 Action::Connect(conn) => self.wanted.push(conn),
                 Action::CancelConnect(conn) => self.wanted.retain(|wanted| *wanted != conn),
                 Action::Close(conn) => self.read(conn),
-                Action::Up(_) => {}
-                Action::Down(reason) => self.downs.push(reason),
+                Action::Up(_) => {
+                    let was_up = std::mem::replace(&mut self.is_up, true);
+                    assert!(!was_up, "two sessions at once");
+                }
+                Action::Down(reason) => {
+                    self.is_up = false;
+                    self.downs.push(reason);
+                }
             }
         }
+        super::check(&self.peer, self.is_up, self.now);
     }
 
     fn read(&mut self, conn: ConnId) {
