@@ -53,6 +53,12 @@ const BRIDGE: &str = "nodes";
 /// The control plane's own addresses on it.
 const ADDRESS_V4: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 const ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x244, 0, 0, 0, 0, 0, 1);
+/// Numbers in addresses on the nodes' network: machines have those below, nodes those from here on,
+/// and the Pods of a node a row of those from `FIRST_POD` on.
+const FIRST_NODE: u16 = 256;
+const FIRST_POD: u16 = 0x8000;
+/// How many Pods a node has numbers for.
+const PODS: u16 = 64;
 /// The API server's port.
 const PORT: u16 = 6443;
 
@@ -89,6 +95,8 @@ pub struct ControlPlane {
     client: Client,
     netns: Netns,
     place: Place,
+    // Numbers in addresses on the nodes' network that come next.
+    machines: AtomicU16,
     nodes: AtomicU16,
 }
 
@@ -146,7 +154,8 @@ impl ControlPlane {
             client,
             netns,
             place,
-            nodes: AtomicU16::new(0),
+            machines: AtomicU16::new(2),
+            nodes: AtomicU16::new(FIRST_NODE),
         };
         control_plane.await_ready();
         control_plane.start_manager();
@@ -163,11 +172,16 @@ impl ControlPlane {
         &self.netns
     }
 
-    /// Joins a machine to the nodes' network, by a link of that name and with that number in its
-    /// addresses, `10.244.0.0/16` and `fd00:244::/64`; the addresses.
-    ///
-    /// Numbers below 256 are for routers and clients; nodes have those above.
-    pub fn attach(&self, netns: &Netns, link: &str, number: u16) -> [IpAddr; 2] {
+    /// Joins a machine, such as a router or a client, to the nodes' network by a link of that name,
+    /// with an address each of `10.244.0.0/16` and `fd00:244::/64` that nobody else has.
+    pub fn attach(&self, netns: &Netns, link: &str) -> [IpAddr; 2] {
+        let number = self.machines.fetch_add(1, Ordering::Relaxed);
+        assert!(number < FIRST_NODE, "no addresses are left");
+        self.attach_as(netns, link, number)
+    }
+
+    /// As [`ControlPlane::attach`], with a number of its own.
+    fn attach_as(&self, netns: &Netns, link: &str, number: u16) -> [IpAddr; 2] {
         let addresses = addresses(number);
         let [v4, v6] = addresses;
         let port = format!("port-{number}");
@@ -219,6 +233,17 @@ impl ControlPlane {
         self.running().resume();
     }
 
+    /// SIGSTOP for etcd: the API server answers what it has in its caches, and all else with 5xx
+    /// once it has lost patience.
+    pub fn freeze_etcd(&mut self) {
+        self.etcd.pause();
+    }
+
+    /// SIGCONT, after [`ControlPlane::freeze_etcd`].
+    pub fn thaw_etcd(&mut self) {
+        self.etcd.resume();
+    }
+
     /// The ends of all logs, for whoever looks at a failed test.
     pub fn log_tails(&self) -> String {
         launch::tails(&self.place.logs)
@@ -237,7 +262,7 @@ impl ControlPlane {
             if let Some(apiserver) = apiserver.as_mut()
                 && !apiserver.is_running()
             {
-                panic!("it ended: {}", launch::tail(&apiserver.log()));
+                panic!("it ended: {}", crate::process::tail(&apiserver.log()));
             }
             let ready = client.text("/readyz?verbose");
             ready.map(|_| ()).map_err(|failure| failure.to_string())
@@ -259,9 +284,9 @@ impl ControlPlane {
         self.wait_until(&what, READY, account, |_| Some(()));
     }
 
-    /// A number for a node, 256 and above.
+    /// A number for a node.
     fn next_node(&self) -> u16 {
-        256 + self.nodes.fetch_add(1, Ordering::Relaxed)
+        self.nodes.fetch_add(1, Ordering::Relaxed)
     }
 
     fn folder(&self) -> &Path {

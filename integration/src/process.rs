@@ -14,6 +14,9 @@ use crate::wait;
 /// The size of a bounded log's file, in octets.
 const LOG_LIMIT: usize = 4 << 20;
 
+/// How many lines of a log are shown when a test fails.
+const TAIL: usize = 20;
+
 /// A program that runs until it is dropped; then it is killed.
 #[derive(Debug)]
 pub struct Process {
@@ -98,7 +101,7 @@ impl Process {
             .try_wait()
         {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(format!("it runs; its log: {}", read_log(&log))),
+            Ok(None) => Err(format!("it runs; its log: {}", tail(&read_log(&log)))),
             Err(error) => Err(error.to_string()),
         });
     }
@@ -143,6 +146,12 @@ pub(crate) fn await_file(path: &Path, process: &mut Process) {
 pub(crate) fn read_log(log: &Path) -> String {
     let octets = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// The last lines of a log, for whoever looks at a failed test.
+pub(crate) fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }
 
 /// Writes what a program prints until it ends; starts a new file every [`LOG_LIMIT`] octets.

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::{ADDRESS_V4, PORT, Place, access};
 use crate::command::run;
 use crate::netns::Netns;
-use crate::process::{Process, await_file, read_log};
+use crate::process::{Process, await_file, read_log, tail};
 
 /// Users of the API server besides ServiceAccounts: token, name, and group.
 pub(super) const ADMIN: &str = "token-of-admin";
@@ -23,15 +23,6 @@ const USERS: [[&str; 3]; 3] = [
 const ETCD: &str = "http://127.0.0.1:2379";
 /// Addresses of ClusterIPs. The lab uses these prefixes nowhere else.
 const SERVICES: &str = "10.96.0.0/16,fd00:96::/112";
-
-/// How many lines of a log are shown when a test fails.
-const TAIL: usize = 20;
-
-/// The end of a log.
-pub(super) fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..].join("\n")
-}
 
 /// The ends of all logs in a folder.
 pub(super) fn tails(folder: &Path) -> String {
@@ -113,6 +104,8 @@ impl Place {
             "--endpoint-reconciler-type=none".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--allow-privileged=true".to_owned(),
+            // Else it waits a minute for its watches to end by themselves.
+            "--shutdown-watch-termination-grace-period=2s".to_owned(),
             "--profiling=false".to_owned(),
         ];
         arguments.extend(self.options.apiserver.iter().cloned());

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::client::{Client, Patch};
 use super::failure::Failure;
 use super::heartbeat::Heartbeat;
-use super::{ControlPlane, addresses};
+use super::{ControlPlane, FIRST_NODE, FIRST_POD, PODS, addresses};
 use crate::lab::Lab;
 use crate::netns::Netns;
 use crate::process::Process;
@@ -44,7 +44,7 @@ impl Node {
             heartbeat: Some(Heartbeat::start(control_plane.client().clone(), name)),
             proxy: None,
             netns: None,
-            pods: AtomicU16::new(1),
+            pods: AtomicU16::new(0),
         };
         let created = node.client.create(&json!({
             "apiVersion": "v1",
@@ -76,7 +76,7 @@ impl Node {
         let mut node = Node::add_object(control_plane, name);
         let netns = lab.netns(name);
         netns.forward();
-        control_plane.attach(&netns, LINK, node.number);
+        control_plane.attach_as(&netns, LINK, node.number);
         node.netns = Some(netns);
         node
     }
@@ -101,11 +101,11 @@ impl Node {
         let mut proxy = Process::spawn_bounded(node.netns(), &log, command);
         wait::eventually("kube-proxy has written its rules", PROXY_READY, || {
             if !proxy.is_running() {
-                panic!("it ended: {}", super::launch::tail(&proxy.log()));
+                panic!("it ended: {}", crate::process::tail(&proxy.log()));
             }
             match node.rules() {
                 rules if rules.contains("service-ips") => Ok(()),
-                _ => Err(super::launch::tail(&proxy.log())),
+                _ => Err(crate::process::tail(&proxy.log())),
             }
         });
         node.proxy = Some(proxy);
@@ -209,10 +209,11 @@ impl Node {
     /// Addresses for the next Pod there, on its link: every node and every router on the nodes'
     /// network reaches them.
     pub(super) fn pod_addresses(&self) -> [IpAddr; 2] {
-        // Nodes have 256 to 511, Pods of node 256 + n have 0x8000 + 64 n and the 63 after it.
         let pod = self.pods.fetch_add(1, Ordering::Relaxed);
-        assert!(pod < 64 && self.number < 512, "no addresses are left");
-        let found = addresses(0x8000 + (self.number - 256) * 64 + pod);
+        let row = (self.number - FIRST_NODE).checked_mul(PODS);
+        let number = row.and_then(|row| FIRST_POD.checked_add(row)?.checked_add(pod));
+        let number = number.filter(|_| pod < PODS);
+        let found = addresses(number.unwrap_or_else(|| panic!("no addresses are left")));
         if let Some(netns) = &self.netns {
             let [v4, v6] = found;
             netns.add_address(LINK, &format!("{v4}/32"));

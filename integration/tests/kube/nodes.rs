@@ -1,6 +1,6 @@
 //! Nodes, the Pods on them, and what the real controllers and kube-proxy make of both.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use integration::Lab;
@@ -82,52 +82,42 @@ fn the_endpointslice_controller_follows_a_pods_conditions() {
     cluster.wait_until_gone("Pod", &namespace, pod.name());
 }
 
+/// A Service of both families whose status has these addresses.
+fn balanced(cluster: &ControlPlane, namespace: &str, vips: [IpAddr; 2]) {
+    let spec = json!({"ipFamilyPolicy": "RequireDualStack"});
+    let created = cluster.create(&service(namespace, spec));
+    created.expect("created");
+    let ingress = vips.map(|vip| json!({"ip": vip}));
+    let status = json!({"loadBalancer": {"ingress": ingress}});
+    let patched = cluster.patch_status("Service", namespace, "web", &status);
+    patched.expect("a status");
+}
+
 #[test]
-fn kube_proxy_serves_a_load_balancers_address_from_pods_on_two_nodes() {
+fn kube_proxy_serves_a_load_balancers_addresses_from_pods_on_two_nodes() {
     let Some(cluster) = Shared::join() else {
         return;
     };
     let namespace = cluster.namespace("proxy");
-    let nodes =
-        ["a", "b"].map(|name| Node::add(&cluster, &cluster.lab, &format!("{namespace}-{name}")));
-    let names = ["web-a", "web-b"];
+    let add = |name| Node::add(&cluster, &cluster.lab, &format!("{namespace}-{name}"));
+    let nodes = ["a", "b"].map(add);
     let labels = json!({"app": "web"});
-    let _pods = [0, 1].map(|number: usize| {
-        Pod::run(
-            &cluster,
-            &nodes[number],
-            &namespace,
-            names[number],
-            &labels,
-            PORT,
-        )
-    });
-    cluster
-        .create(&service(&namespace, json!({})))
-        .expect("created");
-    let [vip, client_address] = ["10.101.0.1", "10.244.0.9"];
-    let status = json!({"loadBalancer": {"ingress": [{"ip": vip}]}});
-    cluster
-        .patch_status("Service", &namespace, "web", &status)
-        .expect("a status");
-    eventually("the first node has rules for the address", SOON, || {
-        let rules = nodes[0].rules();
-        rules.contains(vip).then_some(()).ok_or(rules)
-    });
+    let run = |(node, name)| Pod::run(&cluster, node, &namespace, name, &labels, PORT);
+    let pods: Vec<Pod> = nodes.iter().zip(["web-a", "web-b"]).map(run).collect();
+    let vips = ["10.101.0.1", "fd00:101::1"].map(|vip| vip.parse().expect("an address"));
+    balanced(&cluster, &namespace, vips);
     let client = cluster.lab.netns("client");
-    cluster.attach(&client, "eth0", 9);
-    let [through, _] = nodes[0].addresses();
-    client.ip(&format!(
-        "route add {vip}/32 via {through} src {client_address}"
-    ));
-    let vip = SocketAddr::new(vip.parse().expect("an address"), 80);
-    for name in names {
-        eventually(&format!("{name} answers"), SOON, || {
-            match ask(&client, vip) {
-                Ok(answer) if answer == name => Ok(()),
+    cluster.attach(&client, "eth0");
+    for (vip, through) in vips.into_iter().zip(nodes[0].addresses()) {
+        client.ip(&format!("route add {vip} via {through}"));
+        let server = SocketAddr::new(vip, 80);
+        for pod in &pods {
+            let what = format!("{} answers at {vip}", pod.name());
+            eventually(&what, SOON, || match ask(&client, server) {
+                Ok(answer) if answer == pod.name() => Ok(()),
                 other => Err(format!("{other:?}\n{}", nodes[0].rules())),
-            }
-        });
+            });
+        }
     }
 }
 
