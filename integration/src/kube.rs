@@ -5,6 +5,9 @@
 //! kube-proxy and without kubelet: what a kubelet would report, the test writes. A [`pod::Pod`] is
 //! a Pod object whose address is on its node, where a server answers.
 //!
+//! A [`gate::Gate`] stands between one client and the API server, and answers in its place what a
+//! test wants answered.
+//!
 //! Most tests share one control plane, each in a Kubernetes namespace of its own
 //! ([`shared::Shared`]). A test that stops the API server, or that watches objects of the whole
 //! cluster, starts its own.
@@ -12,6 +15,7 @@
 pub mod build;
 pub mod client;
 pub mod failure;
+pub mod gate;
 pub mod kubectl;
 pub mod node;
 pub mod pod;

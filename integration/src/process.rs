@@ -1,7 +1,7 @@
 //! A program running in a namespace.
 
 use std::fs::{File, OpenOptions};
-use std::io::{PipeReader, Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -155,7 +155,7 @@ pub(crate) fn tail(log: &str) -> String {
 }
 
 /// Writes what a program prints until it ends; starts a new file every [`LOG_LIMIT`] octets.
-fn keep_log(mut reader: PipeReader, log: &Path) {
+fn keep_log(mut reader: impl Read, log: &Path) {
     let mut file = log_file(log);
     let mut size = 0;
     let mut buffer = [0; 8192];
@@ -176,4 +176,30 @@ fn keep_log(mut reader: PipeReader, log: &Path) {
 fn log_file(log: &Path) -> File {
     let file = OpenOptions::new().create(true).append(true).open(log);
     file.unwrap_or_else(|error| panic!("{}: {error}", log.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_log_the_last_part_stays() {
+        let folder = std::env::temp_dir().join(format!("herald-log-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let log = folder.join("a.log");
+        let text = std::io::repeat(b'x')
+            .take(11 * LOG_LIMIT as u64)
+            .chain(&b"the end"[..]);
+        keep_log(text, &log);
+        let size = |name: &str| std::fs::metadata(folder.join(name)).map(|file| file.len());
+        let sizes = [size("a.log"), size("a.log.old")].map(|size| size.expect("a file"));
+        let kept = read_log(&log);
+        std::fs::remove_dir_all(&folder).expect("gone");
+        assert!(kept.ends_with("the end"));
+        let limit = LOG_LIMIT as u64;
+        assert!(
+            (limit..=3 * limit).contains(&sizes.iter().sum()),
+            "{sizes:?}"
+        );
+    }
 }

@@ -13,6 +13,9 @@ use super::{ADDRESS_V4, ControlPlane, PORT};
 /// How long a ServiceAccount's token lasts, in seconds: longer than any test.
 const LIFETIME: u32 = 86_400;
 
+/// The API server's certificate, and after it the one that signs it.
+pub(super) const CERTIFICATE: &str = "certificates/apiserver.crt";
+
 /// The API server's address.
 pub(super) fn server() -> String {
     format!("https://{ADDRESS_V4}:{PORT}")
@@ -23,30 +26,35 @@ pub(super) fn file_name(user: &str) -> String {
     format!("{}.kubeconfig", user.replace([':', '/'], "-"))
 }
 
-/// Writes a kubeconfig, for its owner alone to read: JSON is YAML.
+/// Writes a kubeconfig, for its owner alone to read: JSON is YAML. An empty token is none.
 pub(super) fn write_kubeconfig(
     folder: &Path,
     user: &str,
-    authorities: &str,
+    server: &str,
+    authority: Option<&Path>,
     token: &str,
 ) -> PathBuf {
     let path = folder.join(file_name(user));
-    let authority = folder.join("authorities.crt");
+    let mut cluster = json!({"server": server});
+    if let Some(authority) = authority {
+        cluster["certificate-authority"] = json!(authority);
+    }
+    let credentials = match token {
+        "" => json!({}),
+        token => json!({"token": token}),
+    };
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": {
-            "server": server(),
-            "certificate-authority": authority,
-        }}],
-        "users": [{"name": user, "user": {"token": token}}],
+        "clusters": [{"name": "lab", "cluster": cluster}],
+        "users": [{"name": user, "user": credentials}],
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
         "current-context": "lab",
     });
     let mut open = OpenOptions::new();
     open.write(true).create(true).truncate(true).mode(0o600);
-    let written = std::fs::write(&authority, authorities)
-        .and_then(|()| open.open(&path))
+    let written = open
+        .open(&path)
         .and_then(|mut file| file.write_all(format!("{config:#}\n").as_bytes()));
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path
@@ -67,10 +75,9 @@ impl ControlPlane {
     /// every namespace on the nodes' network.
     pub fn kubeconfig(&self, namespace: &str, account: &str) -> PathBuf {
         let token = self.token(namespace, account);
-        let authorities = self.folder().join("authorities.crt");
-        let authorities = crate::process::read_log(&authorities);
         let user = format!("{namespace}/{account}");
-        write_kubeconfig(self.folder(), &user, &authorities, &token)
+        let authority = self.folder().join(CERTIFICATE);
+        write_kubeconfig(self.folder(), &user, &server(), Some(&authority), &token)
     }
 
     /// A client that acts as a ServiceAccount.

@@ -134,6 +134,49 @@ impl Client {
         }
     }
 
+    /// The same user on connections of its own.
+    pub(super) fn on_new_connections(&self) -> Client {
+        Client {
+            agent: self.agent.config().new_agent(),
+            ..self.clone()
+        }
+    }
+
+    /// The same user by another address, on connections of its own.
+    pub(super) fn through(&self, server: &str) -> Client {
+        Client {
+            server: server.to_owned(),
+            ..self.on_new_connections()
+        }
+    }
+
+    /// Ends all its connections, and the requests on them.
+    pub(super) fn close(self) {
+        self.agent.shutdown();
+    }
+
+    /// Passes a request on as its own, headers and all; the answer comes as it is read, with
+    /// no limit of time.
+    pub(super) fn pass(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, Vec<u8>)],
+        body: &[u8],
+    ) -> Result<Response<Body>, ureq::Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server))
+            .header("authorization", format!("Bearer {}", self.token));
+        for (name, value) in headers {
+            request = request.header(name, value.as_slice());
+        }
+        self.door.enter(|| match body {
+            [] => self.agent.run(request.body(())?),
+            body => self.agent.run(request.body(body)?),
+        })
+    }
+
     fn run<B: AsSendBody>(&self, request: Request<B>) -> Result<Response<Body>, ureq::Error> {
         let request = self.agent.configure_request(request);
         self.agent

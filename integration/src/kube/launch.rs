@@ -114,14 +114,14 @@ impl Place {
 
     /// The administrator's client, once the API server has made its certificate.
     pub(super) fn client(&self, netns: &Netns, apiserver: &mut Process) -> Client {
-        let certificate = self.folder.join("certificates/apiserver.crt");
+        let certificate = self.folder.join(access::CERTIFICATE);
         // The key is written after the certificate, which is whole by then.
         await_file(&certificate.with_extension("key"), apiserver);
-        let authorities = read_log(&certificate);
+        let (server, authority) = (access::server(), Some(certificate.as_path()));
         for [token, name, _] in USERS {
-            access::write_kubeconfig(&self.folder, name, &authorities, token);
+            access::write_kubeconfig(&self.folder, name, &server, authority, token);
         }
-        Client::new(netns.handle(), &access::server(), &authorities, ADMIN)
+        Client::new(netns.handle(), &server, &read_log(&certificate), ADMIN)
     }
 
     pub(super) fn manager(&self, netns: &Netns, controllers: &str) -> Process {
@@ -134,7 +134,7 @@ impl Place {
                 "--service-account-private-key-file={}",
                 self.file("accounts.key")
             ),
-            format!("--root-ca-file={}", self.file("certificates/apiserver.crt")),
+            format!("--root-ca-file={}", self.file(access::CERTIFICATE)),
             format!("--node-monitor-grace-period={grace}ms"),
             "--node-monitor-period=1s".to_owned(),
             "--leader-elect=false".to_owned(),
