@@ -19,6 +19,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use plan::explain::Explanation;
 use plan::world::ObjectName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -230,11 +231,27 @@ fn explain(form: &str, namespace: &str, name: &str, observed: &Observed) -> Resp
         namespace: namespace.into(),
         name: name.into(),
     };
-    match plan::explain(&view.world, &service, Some(&view.node), observed.options) {
+    let explanation = plan::explain(&view.world, &service, Some(&view.node), observed.options);
+    match explanation.map(|explanation| as_recorded(explanation, &view)) {
         None => text(StatusCode::NOT_FOUND, "no such Service\n".into()),
         Some(explanation) if form == "json" => json(serde_json::json!(explanation)),
         Some(explanation) => text(StatusCode::OK, explanation.to_string()),
     }
+}
+
+/// What `plan` would give is not what the Service has while that cannot be recorded.
+fn as_recorded(mut explanation: Explanation, view: &View) -> Explanation {
+    let Some(service) = view.world.services.get(&explanation.service) else {
+        return explanation;
+    };
+    let held = view.allocation.of(service);
+    if view.state_error.is_some() && explanation.addresses != held.addresses {
+        explanation.addresses = held.addresses.to_vec();
+        explanation.pool = held.pool.cloned();
+        explanation.allocation = held.outcome.to_string();
+        explanation.nodes.clear();
+    }
+    explanation
 }
 
 fn json(value: Value) -> Response<Full<Bytes>> {

@@ -3,7 +3,7 @@
 pub mod round;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use controller::file::Source;
 use controller::record::Record;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::cli::{self, ClassArg, SocketArg};
 use crate::logging::{self, LogArgs};
@@ -135,13 +135,6 @@ pub fn main(args: Args) -> ExitCode {
 
 async fn run(args: Args) -> Result<(), String> {
     let node: Arc<str> = args.node.map_or_else(host_name, Ok)?.into();
-    let record = match &args.state {
-        Some(path) => Record::open(path).map_err(|error| error.to_string())?,
-        None => Record::in_memory(),
-    };
-    let options = args.classes.options();
-    let source = Source::open(&args.config, options, record.assignments());
-    let source = source.map_err(|problem| problem.to_string())?;
     let health = plan::health::Options {
         ignore_exclude_label: args.ignore_exclude_lb,
         keep_on_cordon: args.on_cordon == OnCordon::Keep,
@@ -154,7 +147,11 @@ async fn run(args: Args) -> Result<(), String> {
     let recordings = args.record.as_deref().map(Recordings::open).transpose()?;
     let peers = Peers::new(args.listen, recordings);
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health);
+    // Before anything is read: however long that takes, the daemon is alive, and not ready.
     let servers = observe::serve(&args.socket.socket, args.metrics.0, observed).await?;
+    let options = args.classes.options();
+    let read = || open(args.state.as_deref(), &args.config, options);
+    let (record, source) = tokio::task::block_in_place(read)?;
     info!(%node, config = %args.config.display(), version = env!("CARGO_PKG_VERSION"), "herald runs");
     let daemon = Daemon {
         rounds: Rounds::new(node, record, health),
@@ -166,6 +163,21 @@ async fn run(args: Args) -> Result<(), String> {
     daemon.serve().await?;
     drop(servers);
     Ok(())
+}
+
+/// Reads what was assigned, and the directory for the first time.
+fn open(
+    state: Option<&Path>,
+    config: &Path,
+    options: controller::Options,
+) -> Result<(Record, Source), String> {
+    let record = match state {
+        Some(path) => Record::open(path).map_err(|error| error.to_string())?,
+        None => Record::in_memory(),
+    };
+    let source = Source::open(config, options, record.assignments());
+    let source = source.map_err(|problem| problem.to_string())?;
+    Ok((record, source))
 }
 
 /// The name the kernel has for this host.
@@ -222,26 +234,17 @@ impl Daemon {
     /// Whether it has to be done again although nothing changes.
     fn round(&mut self, snapshot: &controller::file::Snapshot) -> bool {
         let before = self.rounds.assignments();
-        match self.rounds.next(snapshot) {
-            Ok(view) => {
-                let after = self.rounds.assignments();
-                if !Arc::ptr_eq(&before, &after) {
-                    self.source.set_assignments(after);
-                }
-                self.peers
-                    .apply(desired(&view.world, &view.announcements, &self.identity));
-                self.views.send_replace(Arc::new(view));
-                memory::trim();
-                false
-            }
-            Err(error) => {
-                error!(%error, "what was assigned cannot be kept, so it is not announced either");
-                self.views.send_modify(|view| {
-                    Arc::make_mut(view).state_error = Some(error.to_string());
-                });
-                true
-            }
+        let view = self.rounds.next(snapshot);
+        let after = self.rounds.assignments();
+        if !Arc::ptr_eq(&before, &after) {
+            self.source.set_assignments(after);
         }
+        self.peers
+            .apply(desired(&view.world, &view.announcements, &self.identity));
+        let again = view.state_error.is_some();
+        self.views.send_replace(Arc::new(view));
+        memory::trim();
+        again
     }
 
     fn must_listen_again(&self) -> bool {

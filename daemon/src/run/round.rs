@@ -8,9 +8,10 @@ use std::sync::Arc;
 use controller::Problem;
 use controller::file::Snapshot;
 use controller::record::{Assignment, Assignments, Record, RecordError};
-use plan::world::World;
+use plan::alloc::{Outcome, Reason};
+use plan::world::{ObjectName, Service, World};
 use plan::{Allocation, Announcements, allocate, announce};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// All that a round found, for peers and for people.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct View {
     pub announcements: Announcements,
     /// Rounds so far; 0 is before the first.
     pub rounds: u64,
-    /// Why the latest assignments could not be kept.
+    /// Why the latest assignments could not be recorded, so that none of them is in this view.
     pub state_error: Option<String>,
 }
 
@@ -54,6 +55,8 @@ pub struct Rounds {
     record: Record,
     options: plan::health::Options,
     logged: BTreeSet<String>,
+    /// Why the record cannot be written, as logged.
+    state_error: Option<String>,
     done: u64,
 }
 
@@ -65,6 +68,7 @@ impl Rounds {
             record,
             options,
             logged: BTreeSet::new(),
+            state_error: None,
             done: 0,
         }
     }
@@ -74,28 +78,61 @@ impl Rounds {
         self.record.assignments()
     }
 
-    /// The next round. What it returns may be announced: it is on disk.
-    ///
-    /// # Errors
-    /// The record could not be written. Nothing has changed.
-    pub fn next(&mut self, snapshot: &Snapshot) -> Result<View, RecordError> {
+    /// The next round. What it returns may be announced: it is on disk. Where it could not be
+    /// written, each Service has what the record says, and the error is in the view.
+    pub fn next(&mut self, snapshot: &Snapshot) -> View {
         self.log(&snapshot.problems);
         let world = self.record.merge(&snapshot.world);
-        let allocation = allocate(&world);
-        let world = world.with(&allocation);
+        let mut allocation = allocate(&world);
+        let mut world = world.with(&allocation);
         let kept = self.kept(&world, snapshot);
-        self.record.store(kept)?;
-        let announcements = announce(&self.node, &world, self.options);
+        let stored = self.record.store(kept);
+        if let Err(error) = &stored {
+            self.hold_back(&mut world, &mut allocation, error);
+        }
+        self.log_stored(stored.as_ref().err());
         self.done += 1;
-        Ok(View {
+        View {
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
             rounds: self.done,
-            state_error: None,
+            state_error: stored.err().map(|error| error.to_string()),
+            announcements: announce(&self.node, &world, self.options),
             world,
             allocation,
-            announcements,
-        })
+        }
+    }
+
+    /// Undoes what the round gave and the record does not know. What it took away stays so: nobody
+    /// else has that while nothing can be recorded.
+    fn hold_back(&self, world: &mut World, allocation: &mut Allocation, error: &RecordError) {
+        let recorded = self.record.assignments();
+        let unrecorded = |(name, service): (&ObjectName, &Arc<Service>)| {
+            let held = recorded.get(name).cloned().unwrap_or_default();
+            let same = service.assigned == held.addresses && service.assigned_pool == held.pool;
+            (!same && !service.assigned.is_empty()).then(|| (name.clone(), held))
+        };
+        let unrecorded: Vec<_> = world.services.iter().filter_map(unrecorded).collect();
+        let services = Arc::make_mut(&mut world.services);
+        for (name, Assignment { addresses, pool }) in unrecorded {
+            let Some(service) = services.get_mut(&name) else {
+                continue;
+            };
+            let service = Arc::make_mut(service);
+            service.assigned.clone_from(&addresses);
+            service.assigned_pool.clone_from(&pool);
+            let reason = Reason::Request(error.to_string());
+            let outcome = match addresses.is_empty() {
+                true => Outcome::Pending(reason),
+                false => Outcome::KeptDespite(reason),
+            };
+            let held = plan::alloc::Assignment {
+                addresses,
+                pool,
+                outcome,
+            };
+            allocation.notable.insert(name, held);
+        }
     }
 
     /// What is to be remembered: all that is assigned, and, while a manifest cannot be read, what
@@ -127,6 +164,22 @@ impl Rounds {
         kept
     }
 
+    /// That the record cannot be written, and that it can again: each once.
+    fn log_stored(&mut self, error: Option<&RecordError>) {
+        let now = error.map(RecordError::to_string);
+        match (&now, &self.state_error) {
+            (Some(error), before) if before.as_ref() != Some(error) => {
+                error!(
+                    error,
+                    "new addresses are neither given nor announced; what is recorded stays"
+                );
+            }
+            (None, Some(_)) => info!("the state file is written again"),
+            (_, _) => {}
+        }
+        self.state_error = now;
+    }
+
     /// Each problem once, when it comes and when it goes.
     fn log(&mut self, problems: &[Problem]) {
         let now: BTreeSet<String> = problems.iter().map(Problem::to_string).collect();
@@ -154,9 +207,9 @@ mod tests {
     #[test]
     fn a_round_assigns_and_the_next_one_changes_nothing() {
         let mut rounds = rounds();
-        let first = rounds.next(&snapshot(SERVICE)).expect("kept in memory");
+        let first = rounds.next(&snapshot(SERVICE));
         assert_eq!(rounds.assignments().len(), 1);
-        let second = rounds.next(&snapshot(SERVICE)).expect("kept in memory");
+        let second = rounds.next(&snapshot(SERVICE));
         assert_eq!(first.world, second.world);
         assert_eq!((first.rounds, second.rounds), (1, 2));
     }
@@ -164,10 +217,10 @@ mod tests {
     #[test]
     fn an_assignment_outlives_a_manifest_that_cannot_be_read_but_not_a_deleted_one() {
         let mut rounds = rounds();
-        rounds.next(&snapshot(SERVICE)).expect("kept in memory");
-        rounds.next(&snapshot("kind: [")).expect("kept in memory");
+        rounds.next(&snapshot(SERVICE));
+        rounds.next(&snapshot("kind: ["));
         assert_eq!(rounds.assignments().len(), 1);
-        rounds.next(&snapshot("")).expect("kept in memory");
+        rounds.next(&snapshot(""));
         assert_eq!(rounds.assignments().len(), 0);
     }
 

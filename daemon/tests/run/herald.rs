@@ -50,6 +50,8 @@ pub struct Herald {
     pub arguments: Vec<String>,
     /// `--metrics`.
     pub metrics: String,
+    /// Root may not pass over the modes of files.
+    pub without_override: bool,
     child: Option<Child>,
 }
 
@@ -64,6 +66,7 @@ impl Herald {
             folder,
             arguments: Vec::new(),
             metrics: "off".to_owned(),
+            without_override: false,
             child: None,
         }
     }
@@ -87,7 +90,7 @@ impl Herald {
             .append(true)
             .open(folder.join("log"))
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_herald"));
+        let mut command = self.command();
         command
             .arg("run")
             .arg("--config")
@@ -105,6 +108,16 @@ impl Herald {
                 false => Err(self.log()),
             }
         });
+    }
+
+    fn command(&self) -> Command {
+        if !self.without_override {
+            return Command::new(env!("CARGO_BIN_EXE_herald"));
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
+        command.arg(env!("CARGO_BIN_EXE_herald"));
+        command
     }
 
     /// Writes a file of the directory, at once as a whole.

@@ -45,6 +45,11 @@ impl Pair {
         pair
     }
 
+    /// Where the router listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The router's BGPPeer, with more fields.
     pub fn write_router_peer(&self, more: Value) {
         let network = self.network;
