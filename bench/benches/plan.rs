@@ -36,7 +36,7 @@ fn first(criterion: &mut Criterion) {
 fn one_new(criterion: &mut Criterion) {
     let mut world = assigned(&world(10_000, 1));
     let new = service(&object("service-05000-new"));
-    Arc::make_mut(&mut world.services).insert(new.name.clone(), Arc::new(new));
+    world.services.insert(new.name.clone(), Arc::new(new));
     criterion.bench_function("round with one new Service among 10000", |bencher| {
         bencher.iter(|| round(&world));
     });
@@ -67,12 +67,10 @@ fn world(services: u32, nodes: u32) -> World {
         .map(|(name, i)| slice(name, i, &node_names));
     let pool = pool();
     World {
-        services: Arc::new(services.map(|s| (s.name.clone(), Arc::new(s))).collect()),
-        endpoint_slices: Arc::new(
-            slices
-                .map(|s| ((s.service.clone(), Arc::clone(&s.name)), Arc::new(s)))
-                .collect(),
-        ),
+        services: services.map(|s| (s.name.clone(), Arc::new(s))).collect(),
+        endpoint_slices: slices
+            .map(|s| ((s.service.clone(), Arc::clone(&s.name)), Arc::new(s)))
+            .collect(),
         nodes: by_name((0..nodes).map(|i| (format!("node-{i}"), node(i)))),
         pools: by_name([(pool.name.to_string(), pool)]),
         peers: by_name((1..=4).map(|i| (format!("tor-{i}"), peer(i)))),

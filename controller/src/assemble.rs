@@ -13,18 +13,18 @@ mod pools;
 mod selection;
 mod services;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plan::World;
-use plan::world::{IpFamily, Liveness};
+use plan::world::{IpFamily, ObjectName};
 
 use crate::names::Names;
 use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
 use crate::problem::{Finding, Problem, Severity};
 use crate::record::Assignments;
 
-/// Objects as last read.
+/// Objects as last read, and the World that they last made.
 #[derive(Debug, Default)]
 pub struct Store {
     /// Boxed: the map's nodes have room to spare, and objects are many.
@@ -35,6 +35,65 @@ pub struct Store {
     /// There may be objects that cannot be read.
     incomplete: bool,
     names: Names,
+    /// Objects with something wrong, seen alone.
+    faulty: BTreeSet<ObjectKey>,
+    world: World,
+    /// What is wrong among objects other than Services.
+    problems: Vec<Problem>,
+    /// What is wrong with what Services ask for.
+    requests: BTreeMap<ObjectKey, Vec<Problem>>,
+    /// The assignments that are in `world`.
+    assignments: Arc<Assignments>,
+    changed: Changed,
+}
+
+/// What `world` does not know of yet. EndpointSlices are put into it as they come.
+#[derive(Debug)]
+struct Changed {
+    /// Objects of the other kinds.
+    configuration: bool,
+    /// Every Service has to be looked at again.
+    every_service: bool,
+    /// These have.
+    services: BTreeSet<ObjectName>,
+}
+
+impl Default for Changed {
+    fn default() -> Changed {
+        Changed {
+            configuration: true,
+            every_service: true,
+            services: BTreeSet::new(),
+        }
+    }
+}
+
+impl Changed {
+    fn nothing() -> Changed {
+        Changed {
+            configuration: false,
+            every_service: false,
+            services: BTreeSet::new(),
+        }
+    }
+
+    fn object(&mut self, key: &ObjectKey) {
+        match key.kind {
+            Kind::Service => {
+                self.services.insert(service_name(key));
+            }
+            Kind::EndpointSlice => {}
+            Kind::IpAddressPool
+            | Kind::BgpPeer
+            | Kind::BgpAdvertisement
+            | Kind::L2Advertisement
+            | Kind::Community
+            | Kind::BfdProfile
+            | Kind::Node
+            | Kind::Namespace
+            | Kind::Secret => self.configuration = true,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -59,12 +118,33 @@ impl Store {
             draft,
             findings,
         } = object;
-        let last = self.entries.remove(&key).and_then(|entry| entry.draft);
+        match findings.is_empty() {
+            true => self.faulty.remove(&key),
+            false => self.faulty.insert(key.clone()),
+        };
         let stale = draft.is_none();
+        let last = self.entries.remove(&key);
+        let same = last.as_ref().is_some_and(|last| {
+            let as_it_was = last.draft.as_ref().zip(draft.as_ref());
+            last.origin == origin
+                && as_it_was.is_some_and(|(last, draft)| says_the_same(last, draft))
+        });
+        let last = last.and_then(|entry| entry.draft);
+        if !same {
+            self.changed.object(&key);
+            if !stale {
+                self.forget_slice(last.as_ref());
+            }
+            if let Some(Draft::EndpointSlice(slice)) = &draft {
+                let name = (slice.service.clone(), Arc::clone(&slice.name));
+                self.world.endpoint_slices.insert(name, Arc::clone(slice));
+            }
+        }
         let entry = Box::new(Entry {
             namespace,
             origin,
-            draft: draft.or(last),
+            // Where nothing changed the last one stays, for others hold it too.
+            draft: if same || stale { last } else { draft },
             stale,
             findings: findings.into_boxed_slice(),
         });
@@ -73,13 +153,25 @@ impl Store {
 
     /// Forgets the object.
     pub fn remove(&mut self, key: &ObjectKey) {
-        self.entries.remove(key);
+        if let Some(entry) = self.entries.remove(key) {
+            self.changed.object(key);
+            self.forget_slice(entry.draft.as_ref());
+        }
         self.accepted.remove(key);
+        self.faulty.remove(key);
+    }
+
+    fn forget_slice(&mut self, draft: Option<&Draft>) {
+        if let Some(Draft::EndpointSlice(slice)) = draft {
+            let name = (slice.service.clone(), Arc::clone(&slice.name));
+            self.world.endpoint_slices.remove(&name);
+        }
     }
 
     /// Whether there may be objects that could not be read. A Service that has an assignment and is
     /// not in the store then keeps it.
     pub fn set_incomplete(&mut self, incomplete: bool) {
+        self.changed.every_service |= self.incomplete != incomplete;
         self.incomplete = incomplete;
     }
 
@@ -100,67 +192,73 @@ impl Store {
 
     /// The World that the objects make, with what `assignments` says of each Service, and all that
     /// is wrong. An assignment there wins over a manifest's own `status`.
-    pub fn assemble(&mut self, assignments: &Assignments) -> (World, Vec<Problem>) {
+    ///
+    /// Takes time for what changed since the last call: for Services and EndpointSlices, that is
+    /// each object that did; a change of anything else, or of `assignments`, costs as much as there
+    /// is.
+    pub fn assemble(&mut self, assignments: &Arc<Assignments>) -> (World, Vec<Problem>) {
+        let mut changed = std::mem::replace(&mut self.changed, Changed::nothing());
+        if !Arc::ptr_eq(&self.assignments, assignments) {
+            changed.every_service |= self.assignments != *assignments;
+            self.assignments = Arc::clone(assignments);
+        }
+        if changed.configuration {
+            changed.every_service |= self.configure();
+        }
+        match changed.every_service {
+            true => services::all(self),
+            false => services::some(self, &changed.services),
+        }
         let mut problems = self.own_problems();
-        let problems_ref = &mut problems;
+        problems.extend(self.problems.iter().cloned());
+        problems.extend(self.requests.values().flatten().cloned());
+        (self.world.clone(), problems)
+    }
+
+    /// Puts everything but Services and EndpointSlices together. Whether pools changed, on which
+    /// Services depend.
+    fn configure(&mut self) -> bool {
+        let mut problems = Vec::new();
         let nodes = self.leaves(Kind::Node, |_, draft| {
             let Draft::Node(node) = draft else {
                 return None;
             };
             Some((Arc::clone(&node.name), Arc::clone(node)))
         });
-        let aliases = communities::aliases(self, problems_ref);
-        let pools = pools::pools(self, problems_ref);
-        let peers = peers::peers(self, &nodes, problems_ref);
-        let advertisements = advertisements::Context {
+        let aliases = communities::aliases(self, &mut problems);
+        let pools = pools::pools(self, &mut problems);
+        let peers = peers::peers(self, &nodes, &mut problems);
+        let context = advertisements::Context {
             aliases,
             pools,
             peers,
             nodes,
         };
-        let bgp_advertisements = advertisements.bgp(self, problems_ref);
-        let l2_advertisements = advertisements.l2(self, problems_ref);
-        let advertisements::Context {
-            pools,
-            peers,
-            nodes,
-            ..
-        } = advertisements;
-        let services = services::services(self, &pools, assignments, problems_ref);
+        let bgp_advertisements = context.bgp(self, &mut problems);
+        let l2_advertisements = context.l2(self, &mut problems);
         let namespaces = self.leaves(Kind::Namespace, |key, draft| {
             let Draft::Namespace(labels) = draft else {
                 return None;
             };
             Some((Arc::clone(&key.name), Arc::clone(labels)))
         });
-        let endpoint_slices = self.leaves(Kind::EndpointSlice, |_, draft| {
-            let Draft::EndpointSlice(slice) = draft else {
-                return None;
-            };
-            Some((
-                (slice.service.clone(), Arc::clone(&slice.name)),
-                Arc::clone(slice),
-            ))
-        });
-        let world = World {
-            services: Arc::new(services),
-            endpoint_slices: Arc::new(endpoint_slices),
-            nodes: Arc::new(nodes),
-            namespaces: Arc::new(namespaces),
-            pools: Arc::new(pools),
-            peers: Arc::new(peers),
-            bgp_advertisements: Arc::new(bgp_advertisements),
-            l2_advertisements: Arc::new(l2_advertisements),
-            liveness: Liveness::Off,
-        };
-        advertisements::unannounced(self, &world, problems_ref);
-        (world, problems)
+        let world = &mut self.world;
+        let pools_changed = renew(&mut world.pools, context.pools);
+        renew(&mut world.peers, context.peers);
+        renew(&mut world.nodes, context.nodes);
+        renew(&mut world.namespaces, namespaces);
+        renew(&mut world.bgp_advertisements, bgp_advertisements);
+        renew(&mut world.l2_advertisements, l2_advertisements);
+        advertisements::unannounced(self, &self.world, &mut problems);
+        self.problems = problems;
+        pools_changed
     }
 
     /// What is wrong with each object, seen alone.
     fn own_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (key, entry) in &self.entries {
+        let faulty = self.faulty.iter();
+        for (key, entry) in faulty.filter_map(|key| Some((key, self.entries.get(key)?))) {
             for finding in &entry.findings {
                 let mut problem =
                     Problem::of_object(key, &entry.namespace, &entry.origin, finding.clone());
@@ -177,13 +275,6 @@ impl Store {
             .range(first_key(kind)..)
             .take_while(move |(key, _)| key.kind == kind)
             .map(|(key, entry)| (key, entry.as_ref()))
-    }
-
-    fn of_kind_mut(&mut self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &mut Entry)> {
-        self.entries
-            .range_mut(first_key(kind)..)
-            .take_while(move |(key, _)| key.kind == kind)
-            .map(|(key, entry)| (key, entry.as_mut()))
     }
 
     /// The drafts of a kind that are judged alone, as a map.
@@ -241,6 +332,30 @@ impl Entry {
             (Some(file), None) => file.to_string(),
             (None, _) => "the cluster".into(),
         }
+    }
+}
+
+/// Whether a draft says what the last one said. What assembling wrote into that does not count.
+fn says_the_same(last: &Draft, draft: &Draft) -> bool {
+    match (last, draft) {
+        (Draft::Service(last), Draft::Service(draft)) => last.says_the_same(draft),
+        (last, draft) => last == draft,
+    }
+}
+
+/// Puts the new map in place of the old one, unless they are equal. Whether they were not.
+fn renew<K: Ord, V: PartialEq>(old: &mut Arc<BTreeMap<K, V>>, new: BTreeMap<K, V>) -> bool {
+    let changed = **old != new;
+    if changed {
+        *old = Arc::new(new);
+    }
+    changed
+}
+
+fn service_name(key: &ObjectKey) -> ObjectName {
+    ObjectName {
+        namespace: Arc::clone(&key.namespace),
+        name: Arc::clone(&key.name),
     }
 }
 

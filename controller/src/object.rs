@@ -217,6 +217,25 @@ pub struct ServiceDraft {
     pub status: Option<Arc<Assignment>>,
 }
 
+impl ServiceDraft {
+    /// Whether a later draft says what this one said before assembling wrote into it.
+    pub fn says_the_same(&self, later: &ServiceDraft) -> bool {
+        let known = |draft: &ServiceDraft| (draft.families_unknown, draft.status.clone());
+        if known(self) != known(later) {
+            return false;
+        }
+        let mut service = world::Service::clone(&later.service);
+        service.assigned.clone_from(&self.service.assigned);
+        service
+            .assigned_pool
+            .clone_from(&self.service.assigned_pool);
+        if self.families_unknown {
+            service.ip_families = self.service.ip_families;
+        }
+        service == *self.service
+    }
+}
+
 /// What matters of a Secret.
 #[derive(Clone, PartialEq)]
 pub struct SecretDraft {

@@ -121,9 +121,8 @@ impl Record {
         if wrong.is_empty() {
             return world;
         }
-        let services = Arc::make_mut(&mut world.services);
         for (name, assignment) in wrong {
-            if let Some(service) = services.get_mut(name) {
+            if let Some(service) = world.services.get_mut(name) {
                 let service = Arc::make_mut(service);
                 service.assigned.clone_from(&assignment.addresses);
                 service.assigned_pool.clone_from(&assignment.pool);

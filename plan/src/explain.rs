@@ -93,16 +93,12 @@ fn only(world: &World, name: &ObjectName) -> World {
         .iter()
         .filter(|((other, _), _)| other == name);
     World {
-        services: Arc::new(
-            services
-                .map(|(name, service)| (name.clone(), Arc::clone(service)))
-                .collect(),
-        ),
-        endpoint_slices: Arc::new(
-            slices
-                .map(|(key, slice)| (key.clone(), Arc::clone(slice)))
-                .collect(),
-        ),
+        services: services
+            .map(|(name, service)| (name.clone(), Arc::clone(service)))
+            .collect(),
+        endpoint_slices: slices
+            .map(|(key, slice)| (key.clone(), Arc::clone(slice)))
+            .collect(),
         ..world.clone()
     }
 }

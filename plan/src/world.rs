@@ -1,8 +1,8 @@
 //! Everything known, as one value: [`World`].
 //!
 //! The edge (`controller`) builds it out of Kubernetes objects, valid ones only; nothing here is a
-//! wire or API type. Objects stand behind `Arc` and each kind's map does too, so a snapshot costs
-//! a few reference counts.
+//! wire or API type. Objects stand behind `Arc` and each kind's map is shared too, so a snapshot
+//! costs a few reference counts.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 use smallvec::SmallVec;
@@ -55,14 +56,21 @@ impl fmt::Display for ObjectName {
 /// Names an EndpointSlice: the Service it belongs to, and its own name.
 pub type SliceName = (ObjectName, Arc<str>);
 
+/// Services by name. Objects that are many and change one by one are in persistent maps: a copy
+/// shares all that is not changed.
+pub type Services = OrdMap<ObjectName, Arc<Service>>;
+
+/// EndpointSlices, those of a Service together.
+pub type EndpointSlices = OrdMap<SliceName, Arc<EndpointSlice>>;
+
 /// Everything known. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct World {
     /// Services of `type: LoadBalancer` that are ours, and those of other types that still hold an
     /// address from us.
-    pub services: Arc<BTreeMap<ObjectName, Arc<Service>>>,
+    pub services: Services,
     /// EndpointSlices.
-    pub endpoint_slices: Arc<BTreeMap<SliceName, Arc<EndpointSlice>>>,
+    pub endpoint_slices: EndpointSlices,
     /// Nodes by name.
     pub nodes: Arc<BTreeMap<Arc<str>, Arc<Node>>>,
     /// Labels of namespaces by name; a namespace that is not here has no labels.
@@ -192,7 +200,7 @@ pub enum Protocol {
 }
 
 /// What matters of a Service.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Service {
     /// Namespace and name.
     pub name: ObjectName,
@@ -225,7 +233,7 @@ pub struct Service {
 }
 
 /// What matters of an EndpointSlice.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EndpointSlice {
     /// The Service of the `kubernetes.io/service-name` label.
     pub service: ObjectName,

@@ -43,7 +43,7 @@ proptest! {
         let before = world.with(&allocate(&world));
         let mut grown = before.clone();
         let new = Service { assigned: Addresses::new(), ..new };
-        Arc::make_mut(&mut grown.services).insert(new.name.clone(), Arc::new(new));
+        grown.services.insert(new.name.clone(), Arc::new(new));
         let after = grown.with(&allocate(&grown));
         for (name, service) in before.services.iter() {
             prop_assert_eq!(&after.services[name].assigned, &service.assigned);
@@ -55,7 +55,7 @@ proptest! {
         let mut shrunk = world.with(&allocate(&world));
         let names: Vec<ObjectName> = shrunk.services.keys().cloned().collect();
         prop_assume!(gone < names.len());
-        Arc::make_mut(&mut shrunk.services).remove(&names[gone]);
+        shrunk.services.remove(&names[gone]);
         let after = shrunk.with(&allocate(&shrunk));
         for (name, service) in shrunk.services.iter().filter(|(_, s)| !s.assigned.is_empty()) {
             prop_assert_eq!(&after.services[name].assigned, &service.assigned);
@@ -213,8 +213,8 @@ fn worlds() -> impl Strategy<Value = World> {
             let ads = [advertisement("a", ad_rack), advertisement("b", other_rack)];
             let peer = peer(peer_rack);
             World {
-                services: Arc::new(services),
-                endpoint_slices: Arc::new(slices.collect()),
+                services: services.into_iter().collect(),
+                endpoint_slices: slices.collect(),
                 nodes: Arc::new(nodes.collect()),
                 pools: Arc::new(pools.map(|p| (Arc::clone(&p.name), Arc::new(p))).collect()),
                 peers: Arc::new([(Arc::clone(&peer.name), Arc::new(peer))].into()),

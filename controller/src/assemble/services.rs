@@ -1,16 +1,16 @@
 //! Services, with the families and the addresses that nobody but us fills in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use plan::world::{
     Addresses, ExternalTrafficPolicy, Families, IpFamily, IpFamilyPolicy, ObjectName, Pool, Ports,
-    Service,
+    Service, Services,
 };
 
 use super::advertisements::missing_hint;
-use super::{Store, families};
+use super::{Store, families, service_name};
 use crate::object::{Draft, Kind, ObjectKey, ServiceDraft};
 use crate::problem::{Finding, Problem};
 use crate::record::{Assignment, Assignments};
@@ -19,61 +19,94 @@ use crate::translate::annotation::{ADDRESS_POOL, LOAD_BALANCER_IPS, PREFIX};
 
 type Pools = BTreeMap<Arc<str>, Arc<Pool>>;
 
-/// Services that want an address or hold one of ours.
-pub fn services(
-    store: &mut Store,
-    pools: &Pools,
-    assignments: &Assignments,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<ObjectName, Arc<Service>> {
-    let offered = families(pools.values().map(Arc::as_ref));
-    // In order, so that the map is made without room to spare.
-    let mut services = Vec::new();
-    for (key, entry) in store.of_kind_mut(Kind::Service) {
-        let Some(Draft::Service(draft)) = &mut entry.draft else {
-            continue;
-        };
-        assign(draft, assignments);
-        if draft.families_unknown {
-            let families = default_families(&draft.service, pools, &offered);
-            if draft.service.ip_families != families {
-                Arc::make_mut(&mut draft.service).ip_families = families;
-            }
-        }
-        let service = &draft.service;
-        if !service.wants_address && service.assigned.is_empty() {
-            continue;
-        }
-        for finding in request_findings(service, pools) {
-            problems.push(Problem::of_object(
-                key,
-                &entry.namespace,
-                &entry.origin,
-                finding,
-            ));
-        }
-        services.push((service.name.clone(), Arc::clone(service)));
-    }
-    let mut services: BTreeMap<_, _> = services.into_iter().collect();
-    for (name, assignment) in assignments {
-        if !services.contains_key(name) && is_unreadable(store, name) {
-            services.insert(name.clone(), Arc::new(unreadable(name, assignment)));
-        }
-    }
-    services
+/// Brings every Service in the store's World up to date.
+pub fn all(store: &mut Store) {
+    store.requests.clear();
+    let services = store.of_kind(Kind::Service);
+    let mut names: BTreeSet<ObjectName> = services.map(|(key, _)| service_name(key)).collect();
+    names.extend(store.world.services.keys().cloned());
+    names.extend(store.assignments.keys().cloned());
+    some(store, &names);
 }
 
-/// Whether the Service may well exist, and only its manifest cannot be read.
-fn is_unreadable(store: &Store, name: &ObjectName) -> bool {
-    let key = ObjectKey {
+/// Brings these Services up to date: those that want an address or hold one of ours are in the
+/// World.
+pub fn some(store: &mut Store, names: &BTreeSet<ObjectName>) {
+    let pools = Arc::clone(&store.world.pools);
+    let offered = families(pools.values().map(Arc::as_ref));
+    let assignments = Arc::clone(&store.assignments);
+    for name in names {
+        let key = service_key(name);
+        let mut findings = Vec::new();
+        let service = store.entries.get_mut(&key).and_then(|entry| {
+            let Some(Draft::Service(draft)) = &mut entry.draft else {
+                return None;
+            };
+            fill_in(draft, &pools, &offered, &assignments);
+            let service = &draft.service;
+            let ours = service.wants_address || !service.assigned.is_empty();
+            ours.then(|| {
+                let problem =
+                    |finding| Problem::of_object(&key, &entry.namespace, &entry.origin, finding);
+                let found = request_findings(service, &pools).into_iter();
+                findings.extend(found.map(problem));
+                Arc::clone(service)
+            })
+        });
+        let service = service.or_else(|| {
+            let assignment = assignments.get(name)?;
+            let gone = !is_unreadable(store, &key);
+            (!gone).then(|| Arc::new(unreadable(name, assignment)))
+        });
+        match findings.is_empty() {
+            true => store.requests.remove(&key),
+            false => store.requests.insert(key, findings),
+        };
+        put(&mut store.world.services, name, service);
+    }
+}
+
+/// Leaves the map as it is where that is right, so that it still shares all with its copies.
+fn put(services: &mut Services, name: &ObjectName, service: Option<Arc<Service>>) {
+    match (services.get(name), service) {
+        (Some(old), Some(new)) if Arc::ptr_eq(old, &new) || *old == new => {}
+        (_, Some(new)) => {
+            services.insert(new.name.clone(), new);
+        }
+        (Some(_), None) => {
+            services.remove(name);
+        }
+        (None, None) => {}
+    }
+}
+
+fn fill_in(
+    draft: &mut ServiceDraft,
+    pools: &Pools,
+    offered: &[IpFamily],
+    assignments: &Assignments,
+) {
+    assign(draft, assignments);
+    if draft.families_unknown {
+        let families = default_families(&draft.service, pools, offered);
+        if draft.service.ip_families != families {
+            Arc::make_mut(&mut draft.service).ip_families = families;
+        }
+    }
+}
+
+fn service_key(name: &ObjectName) -> ObjectKey {
+    ObjectKey {
         kind: Kind::Service,
         namespace: Arc::clone(&name.namespace),
         name: Arc::clone(&name.name),
-    };
-    store
-        .entries
-        .get(&key)
-        .map_or(store.incomplete, |entry| entry.draft.is_none())
+    }
+}
+
+/// Whether the Service may well exist, and only its manifest cannot be read.
+fn is_unreadable(store: &Store, key: &ObjectKey) -> bool {
+    let entry = store.entries.get(key);
+    entry.map_or(store.incomplete, |entry| entry.draft.is_none())
 }
 
 /// A Service of which only the assignment is known: it keeps that, so that nobody else gets it, and

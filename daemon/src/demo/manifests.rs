@@ -59,7 +59,8 @@ pub(super) fn with_router(mut world: World, router: SocketAddr, asn: Option<u32>
 
 /// The same, without any endpoint of this Service.
 pub(super) fn without_endpoints(mut world: World, service: &ObjectName) -> World {
-    Arc::make_mut(&mut world.endpoint_slices).retain(|(owner, _), _| owner != service);
+    let slices = world.endpoint_slices.into_iter();
+    world.endpoint_slices = slices.filter(|((owner, _), _)| owner != service).collect();
     world
 }
 

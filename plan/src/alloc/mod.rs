@@ -86,8 +86,7 @@ impl World {
             if service.assigned == assignment.addresses && same_pool {
                 continue;
             }
-            let services = Arc::make_mut(&mut world.services);
-            if let Some(service) = services.get_mut(name) {
+            if let Some(service) = world.services.get_mut(name) {
                 let service = Arc::make_mut(service);
                 service.assigned.clone_from(&assignment.addresses);
                 service.assigned_pool.clone_from(&assignment.pool);
