@@ -113,9 +113,8 @@ impl Rounds {
             (!same && !service.assigned.is_empty()).then(|| (name.clone(), held))
         };
         let unrecorded: Vec<_> = world.services.iter().filter_map(unrecorded).collect();
-        let services = Arc::make_mut(&mut world.services);
         for (name, Assignment { addresses, pool }) in unrecorded {
-            let Some(service) = services.get_mut(&name) else {
+            let Some(service) = world.services.get_mut(&name) else {
                 continue;
             };
             let service = Arc::make_mut(service);
