@@ -1,47 +1,261 @@
-//! `/metrics`: Prometheus text format 0.0.4. Names are `herald_…` in base units, and beside them
-//! the names that dashboards for MetalLB know.
+//! `/metrics`: names are `herald_…` in base units, and beside them those that dashboards for
+//! MetalLB know. A metric is a row of the table of what it is about.
 
-use std::fmt::{Display, Write};
+mod text;
 
+use std::sync::Arc;
+
+use bgp::peer::PeerStatus;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use plan::pools::PoolUsage;
 
 use super::{Observed, report};
+use crate::run::round::View;
+use text::{Metric, Samples};
 
-/// A metric's samples under its HELP and TYPE lines.
-struct Family {
-    name: &'static str,
-    text: String,
+/// A neighbour that answers.
+struct Session {
+    peer: Arc<str>,
+    /// Address and port: MetalLB's label.
+    address: String,
+    status: PeerStatus,
 }
 
-impl Family {
-    fn new(name: &'static str, kind: &str, help: &str) -> Family {
-        let text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        Family { name, text }
+const SESSIONS: &[Metric<Session>] = &[
+    Metric::gauge(
+        "herald_bgp_session_up",
+        "Whether the session is Established.",
+        |session, out| out.add(&[session.peer()], session.is_up()),
+    ),
+    Metric::gauge(
+        "herald_bgp_advertised_prefixes",
+        "Prefixes that the peer holds from us.",
+        |session, out| {
+            let [ipv4, ipv6] = session.status.advertised;
+            for (family, count) in [("ipv4", ipv4), ("ipv6", ipv6)] {
+                out.add(&[session.peer(), ("family", family)], count);
+            }
+        },
+    ),
+    Metric::gauge(
+        "herald_bgp_received_prefixes",
+        "Prefixes that the peer has sent.",
+        |session, out| {
+            let received = session.status.received;
+            let count = received.map_or(0, |all| all.ipv4 + all.ipv6);
+            out.add(&[session.peer()], count);
+        },
+    ),
+    Metric::counter(
+        "herald_bgp_messages_total",
+        "Messages by type and direction.",
+        Session::messages,
+    ),
+    Metric::counter(
+        "herald_bgp_sessions_established_total",
+        "Times that the session became Established.",
+        |session, out| out.add(&[session.peer()], session.status.counters.established),
+    ),
+    Metric::counter(
+        "herald_bgp_sessions_dropped_total",
+        "Times that the session was Established and ended.",
+        |session, out| out.add(&[session.peer()], session.status.counters.dropped),
+    ),
+    Metric::counter(
+        "herald_bgp_updates_treated_as_withdraw_total",
+        "Received UPDATEs with an error for which their routes count as withdrawn (RFC 7606).",
+        |session, out| {
+            let count = session.status.counters.treated_as_withdraw;
+            out.add(&[session.peer()], count);
+        },
+    ),
+    Metric::counter(
+        "herald_bgp_attributes_discarded_total",
+        "Received path attributes with an error for which they were discarded (RFC 7606).",
+        |session, out| {
+            let count = session.status.counters.attributes_discarded;
+            out.add(&[session.peer()], count);
+        },
+    ),
+    Metric::gauge(
+        "metallb_bgp_session_up",
+        "BGP session state (1 is up, 0 is down)",
+        |session, out| out.add(&[session.old_peer()], session.is_up()),
+    ),
+    Metric::counter(
+        "metallb_bgp_updates_total",
+        "Number of BGP UPDATE messages sent",
+        |session, out| out.add(&[session.old_peer()], session.status.counters.sent.update),
+    ),
+    Metric::gauge(
+        "metallb_bgp_announced_prefixes_total",
+        "Number of prefixes currently being advertised on the BGP session",
+        |session, out| {
+            let [ipv4, ipv6] = session.status.advertised;
+            out.add(&[session.old_peer()], ipv4 + ipv6);
+        },
+    ),
+];
+
+impl Session {
+    fn peer(&self) -> (&str, &str) {
+        ("peer", &self.peer)
     }
 
-    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-            .collect();
-        let braces = match labels.is_empty() {
-            true => String::new(),
-            false => format!("{{{}}}", labels.join(",")),
-        };
-        // A String takes every write.
-        let _ = writeln!(self.text, "{}{braces} {value}", self.name);
+    fn old_peer(&self) -> (&str, &str) {
+        ("peer", &self.address)
+    }
+
+    fn is_up(&self) -> u8 {
+        u8::from(self.status.uptime.is_some())
+    }
+
+    fn messages(&self, out: &mut Samples<'_>) {
+        let counters = &self.status.counters;
+        for (direction, counts) in [("sent", counters.sent), ("received", counters.received)] {
+            for (kind, count) in [
+                ("open", counts.open),
+                ("update", counts.update),
+                ("notification", counts.notification),
+                ("keepalive", counts.keepalive),
+                ("route-refresh", counts.route_refresh),
+            ] {
+                let labels = [self.peer(), ("direction", direction), ("type", kind)];
+                out.add(&labels, count);
+            }
+        }
     }
 }
 
-/// Text format 0.0.4: backslash, quote and line feed.
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+/// An IPAddressPool.
+struct Pool {
+    name: Arc<str>,
+    usage: PoolUsage,
+}
+
+const POOLS: &[Metric<Pool>] = &[
+    Metric::gauge(
+        "herald_pool_assigned_addresses",
+        "Addresses of a pool that Services hold.",
+        |Pool { name, usage }, out| {
+            out.add(&[("pool", name), ("family", "ipv4")], usage.assigned_ipv4);
+            out.add(&[("pool", name), ("family", "ipv6")], usage.assigned_ipv6);
+        },
+    ),
+    Metric::gauge(
+        "herald_pool_available_addresses",
+        "Addresses of a pool that are left.",
+        |Pool { name, usage }, out| {
+            out.add(&[("pool", name), ("family", "ipv4")], usage.available_ipv4);
+            out.add(&[("pool", name), ("family", "ipv6")], usage.available_ipv6);
+        },
+    ),
+    Metric::gauge(
+        "metallb_allocator_addresses_total",
+        "Number of usable IP addresses, per pool",
+        |pool, out| {
+            let usage = &pool.usage;
+            let left = usage.available_ipv4.saturating_add(usage.available_ipv6);
+            out.add(&[("pool", &pool.name)], pool.in_use().saturating_add(left));
+        },
+    ),
+    Metric::gauge(
+        "metallb_allocator_addresses_in_use_total",
+        "Number of IP addresses in use, per pool",
+        |pool, out| out.add(&[("pool", &pool.name)], pool.in_use()),
+    ),
+];
+
+impl Pool {
+    fn in_use(&self) -> i64 {
+        let usage = &self.usage;
+        usage.assigned_ipv4.saturating_add(usage.assigned_ipv6)
+    }
+}
+
+/// The process and its World.
+struct Daemon {
+    view: Arc<View>,
+    /// TCP connections of strangers, so far.
+    refused: u64,
+}
+
+const DAEMON: &[Metric<Daemon>] = &[
+    Metric::counter(
+        "herald_rounds_total",
+        "Rounds of allocation.",
+        |daemon, out| out.add(&[], daemon.view.rounds),
+    ),
+    Metric::gauge(
+        "herald_services",
+        "Services that are ours.",
+        |daemon, out| out.add(&[], daemon.view.world.services.len()),
+    ),
+    Metric::gauge(
+        "herald_services_pending",
+        "Services that lack an address.",
+        |daemon, out| {
+            let notable = daemon.view.allocation.notable.values();
+            let pending = notable.filter(|held| held.outcome.shortfall().is_some());
+            out.add(&[], pending.count());
+        },
+    ),
+    Metric::gauge(
+        "herald_state_writable",
+        "Whether assignments can be recorded; while they cannot, nothing new is given.",
+        |daemon, out| out.add(&[], u8::from(daemon.view.state_error.is_none())),
+    ),
+    Metric::gauge(
+        "herald_config_errors",
+        "Errors in the configuration; the last valid version of each object stays in use.",
+        |daemon, out| out.add(&[], daemon.errors()),
+    ),
+    Metric::gauge(
+        "metallb_k8s_client_config_stale_bool",
+        "1 if running on a stale configuration, because the latest config failed to load",
+        |daemon, out| out.add(&[], u8::from(daemon.errors() > 0)),
+    ),
+    Metric::counter(
+        "herald_bgp_connections_refused_total",
+        "TCP connections closed because no configured peer opened them.",
+        |daemon, out| out.add(&[], daemon.refused),
+    ),
+];
+
+impl Daemon {
+    fn errors(&self) -> usize {
+        let problems = self.view.problems.iter();
+        problems.filter(|problem| problem.is_error()).count()
+    }
+}
+
+/// All metrics.
+pub async fn text(observed: &Observed) -> String {
+    let view = observed.view();
+    let sessions = sessions(observed).await;
+    let pools = plan::pools::usage(&view.world).into_iter();
+    let pools: Vec<Pool> = pools.map(|(name, usage)| Pool { name, usage }).collect();
+    let refused = observed.listener.strangers();
+    let mut text = String::new();
+    text::write(&mut text, SESSIONS, &sessions);
+    text::write(&mut text, POOLS, &pools);
+    text::write(&mut text, DAEMON, &[Daemon { view, refused }]);
+    text
+}
+
+async fn sessions(observed: &Observed) -> Vec<Session> {
+    let reports = report::reports(observed).await.into_iter();
+    let sessions = reports.filter_map(|(spec, report)| {
+        Some(Session {
+            address: format!("{}:{}", spec.transport.address, spec.transport.port),
+            peer: spec.name,
+            status: report?.status,
+        })
+    });
+    sessions.collect()
 }
 
 /// The text as a response.
@@ -50,203 +264,4 @@ pub fn response(text: String) -> Response<Full<Bytes>> {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
-}
-
-/// All metrics.
-pub async fn text(observed: &Observed) -> String {
-    let mut families = sessions(observed).await;
-    families.extend(pools(observed));
-    families.extend(daemon(observed));
-    families.into_iter().map(|family| family.text).collect()
-}
-
-async fn sessions(observed: &Observed) -> Vec<Family> {
-    let mut up = Family::new(
-        "herald_bgp_session_up",
-        "gauge",
-        "Whether the session is Established.",
-    );
-    let mut metallb_up = Family::new(
-        "metallb_bgp_session_up",
-        "gauge",
-        "BGP session state (1 is up, 0 is down)",
-    );
-    let mut metallb_updates = Family::new(
-        "metallb_bgp_updates_total",
-        "counter",
-        "Number of BGP UPDATE messages sent",
-    );
-    let mut metallb_announced = Family::new(
-        "metallb_bgp_announced_prefixes_total",
-        "gauge",
-        "Number of prefixes currently being advertised on the BGP session",
-    );
-    let mut advertised = Family::new(
-        "herald_bgp_advertised_prefixes",
-        "gauge",
-        "Prefixes that the peer holds from us.",
-    );
-    let mut received = Family::new(
-        "herald_bgp_received_prefixes",
-        "gauge",
-        "Prefixes that the peer has sent.",
-    );
-    let mut messages = Family::new(
-        "herald_bgp_messages_total",
-        "counter",
-        "Messages by type and direction.",
-    );
-    let mut established = Family::new(
-        "herald_bgp_sessions_established_total",
-        "counter",
-        "Times that the session became Established.",
-    );
-    for (spec, reported) in report::reports(observed).await {
-        let Some(reported) = reported else { continue };
-        let status = &reported.status;
-        let old_name = format!("{}:{}", spec.transport.address, spec.transport.port);
-        let (peer, old) = ([("peer", &*spec.name)], [("peer", &*old_name)]);
-        let is_up = u8::from(status.uptime.is_some());
-        let [ipv4, ipv6] = status.advertised;
-        up.sample(&peer, is_up);
-        metallb_up.sample(&old, is_up);
-        metallb_updates.sample(&old, status.counters.sent.update);
-        metallb_announced.sample(&old, ipv4 + ipv6);
-        for (family, count) in [("ipv4", ipv4), ("ipv6", ipv6)] {
-            advertised.sample(&[("peer", &*spec.name), ("family", family)], count);
-        }
-        let prefixes = status.received.map_or(0, |all| all.ipv4 + all.ipv6);
-        received.sample(&peer, prefixes);
-        established.sample(&peer, status.counters.established);
-        let directions = [
-            ("sent", status.counters.sent),
-            ("received", status.counters.received),
-        ];
-        for (direction, counts) in directions {
-            let types = [
-                ("open", counts.open),
-                ("update", counts.update),
-                ("notification", counts.notification),
-                ("keepalive", counts.keepalive),
-                ("route-refresh", counts.route_refresh),
-            ];
-            for (kind, count) in types {
-                let labels = [
-                    ("peer", &*spec.name),
-                    ("direction", direction),
-                    ("type", kind),
-                ];
-                messages.sample(&labels, count);
-            }
-        }
-    }
-    vec![
-        up,
-        advertised,
-        received,
-        messages,
-        established,
-        metallb_up,
-        metallb_updates,
-        metallb_announced,
-    ]
-}
-
-fn pools(observed: &Observed) -> Vec<Family> {
-    let mut assigned = Family::new(
-        "herald_pool_assigned_addresses",
-        "gauge",
-        "Addresses of a pool that Services hold.",
-    );
-    let mut available = Family::new(
-        "herald_pool_available_addresses",
-        "gauge",
-        "Addresses of a pool that are left.",
-    );
-    let mut old_total = Family::new(
-        "metallb_allocator_addresses_total",
-        "gauge",
-        "Number of usable IP addresses, per pool",
-    );
-    let mut old_used = Family::new(
-        "metallb_allocator_addresses_in_use_total",
-        "gauge",
-        "Number of IP addresses in use, per pool",
-    );
-    for (pool, usage) in plan::pools::usage(&observed.view().world) {
-        let families = [
-            ("ipv4", usage.assigned_ipv4, usage.available_ipv4),
-            ("ipv6", usage.assigned_ipv6, usage.available_ipv6),
-        ];
-        for (family, used, left) in families {
-            let labels = [("pool", &*pool), ("family", family)];
-            assigned.sample(&labels, used);
-            available.sample(&labels, left);
-        }
-        let used = usage.assigned_ipv4.saturating_add(usage.assigned_ipv6);
-        let left = usage.available_ipv4.saturating_add(usage.available_ipv6);
-        old_total.sample(&[("pool", &*pool)], used.saturating_add(left));
-        old_used.sample(&[("pool", &*pool)], used);
-    }
-    vec![assigned, available, old_total, old_used]
-}
-
-fn daemon(observed: &Observed) -> Vec<Family> {
-    let view = observed.view();
-    let gauge = |name, help, value: u64| {
-        let mut family = Family::new(name, "gauge", help);
-        family.sample(&[], value);
-        family
-    };
-    let counter = |name, help, value: u64| {
-        let mut family = Family::new(name, "counter", help);
-        family.sample(&[], value);
-        family
-    };
-    let errors = view.problems.iter().filter(|problem| problem.is_error());
-    let errors = errors.count() as u64;
-    let pending = view.allocation.notable.values();
-    let pending = pending.filter(|assignment| assignment.outcome.shortfall().is_some());
-    vec![
-        counter("herald_rounds_total", "Rounds of allocation.", view.rounds),
-        gauge(
-            "herald_services",
-            "Services that are ours.",
-            view.world.services.len() as u64,
-        ),
-        gauge(
-            "herald_services_pending",
-            "Services that lack an address.",
-            pending.count() as u64,
-        ),
-        gauge(
-            "herald_config_errors",
-            "Errors in the configuration; the last valid version of each object stays in use.",
-            errors,
-        ),
-        gauge(
-            "metallb_k8s_client_config_stale_bool",
-            "1 if running on a stale configuration, because the latest config failed to load",
-            u64::from(errors > 0),
-        ),
-        counter(
-            "herald_bgp_connections_refused_total",
-            "TCP connections closed because no configured peer opened them.",
-            observed.listener.strangers(),
-        ),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_with_quotes_and_line_feeds_stays_one_label() {
-        let mut family = Family::new("herald_x", "gauge", "X.");
-        family.sample(&[("peer", "a\"b\\c\nd")], 1);
-        let expected = "# HELP herald_x X.\n# TYPE herald_x gauge\n\
-                        herald_x{peer=\"a\\\"b\\\\c\\nd\"} 1\n";
-        assert_eq!(family.text, expected);
-    }
 }

@@ -58,6 +58,7 @@ fn it_is_not_ready_while_the_state_file_cannot_be_written_and_healthy_still() {
         body.contains(&herald.state().display().to_string()),
         "{body}"
     );
+    assert_eq!(value(&at, "herald_state_writable", &[]), 0.0);
     assert_eq!(get(&at, "/healthz").status, 200);
     std::fs::rename(&away, &folder).unwrap();
     is_ready(200);
@@ -89,7 +90,7 @@ fn metrics_have_their_names_types_and_values_once_a_session_is_up() {
     let (old, pool) = (("peer", &*address), ("pool", "default"));
     let (ipv4, ipv6) = (("family", "ipv4"), ("family", "ipv6"));
     let opens = [router, ("direction", "sent"), ("type", "open")];
-    let table: [Row<'_>; 19] = [
+    let table: [Row<'_>; 23] = [
         ("herald_bgp_session_up", "gauge", &[router], 1.0),
         (
             "herald_bgp_sessions_established_total",
@@ -133,6 +134,25 @@ fn metrics_have_their_names_types_and_values_once_a_session_is_up() {
         ("herald_services", "gauge", &[], 1.0),
         ("herald_services_pending", "gauge", &[], 0.0),
         ("herald_config_errors", "gauge", &[], 1.0),
+        (
+            "herald_bgp_sessions_dropped_total",
+            "counter",
+            &[router],
+            0.0,
+        ),
+        (
+            "herald_bgp_updates_treated_as_withdraw_total",
+            "counter",
+            &[router],
+            0.0,
+        ),
+        (
+            "herald_bgp_attributes_discarded_total",
+            "counter",
+            &[router],
+            0.0,
+        ),
+        ("herald_state_writable", "gauge", &[], 1.0),
         ("metallb_bgp_session_up", "gauge", &[old], 1.0),
         ("metallb_bgp_announced_prefixes_total", "gauge", &[old], 1.0),
         ("metallb_bgp_updates_total", "counter", &[old], 2.0),
