@@ -17,6 +17,8 @@ pub struct Herald {
     node: String,
     folder: PathBuf,
     log: PathBuf,
+    /// Its sessions, to be replayed when a test fails.
+    recordings: PathBuf,
     daemon: Option<Process>,
 }
 
@@ -34,6 +36,7 @@ impl Herald {
             node: node.to_owned(),
             folder: lab.folder(node),
             log: lab.log(&format!("herald-{node}")),
+            recordings: lab.log(&format!("herald-{node}")).with_extension("record"),
             daemon: None,
         };
         let config = herald.config();
@@ -53,6 +56,7 @@ impl Herald {
         command.arg("run").arg("--config").arg(self.config());
         command.arg("--state").arg(self.folder.join("state.json"));
         command.arg("--socket").arg(&socket);
+        command.arg("--record").arg(&self.recordings);
         command.args(["--metrics", "off", "--node", &self.node]);
         let mut daemon = Process::spawn(netns, &self.log, command);
         await_file(&socket, &mut daemon);
@@ -107,6 +111,16 @@ impl Herald {
         found
             .cloned()
             .ok_or_else(|| format!("no peer {name}: {status}"))
+    }
+
+    /// `herald replay` of the latest session with a peer: its steps.
+    pub fn replay(&self, peer: &str) -> Vec<Value> {
+        let file = self.recordings.join(format!("{peer}.jsonl"));
+        let arguments = ["replay", "-o", "json", &file.to_string_lossy()];
+        let text = output(&binary().to_string_lossy(), &arguments);
+        let text = text.unwrap_or_else(|error| panic!("{error}"));
+        let step = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}"));
+        text.lines().map(step).collect()
     }
 
     /// SIGTERM, and waits for its end.

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cases;
+mod demo;
 mod fabric;
 mod neighbours;
 mod routers;

@@ -1,6 +1,7 @@
 //! What must be so with every router.
 
 pub mod cease;
+pub mod recording;
 pub mod refused;
 pub mod restarts;
 pub mod routes;
@@ -20,6 +21,9 @@ macro_rules! every_case {
                 the_router_is_told_when_we_shut_down,
                 the_router_is_told_when_it_is_no_longer_configured,
                 the_router_is_told_when_a_new_configuration_needs_a_new_session,
+            ]
+            recording: [
+                a_recorded_session_replays_to_what_the_router_was_told_and_why_it_ended,
             ]
             refused: [
                 a_wrong_password_is_shown_and_a_right_one_repairs_it,
