@@ -20,6 +20,7 @@ pub mod kubectl;
 pub mod node;
 pub mod pod;
 pub mod shared;
+pub mod watch;
 
 mod access;
 mod heartbeat;

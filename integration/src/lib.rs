@@ -14,6 +14,7 @@ pub mod container;
 pub mod frr;
 pub mod gobgp;
 pub mod herald;
+pub mod http;
 pub mod kernel;
 pub mod kube;
 pub mod lab;

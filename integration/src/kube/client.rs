@@ -204,9 +204,14 @@ impl Client {
         })
     }
 
+    /// The path of all objects of a kind.
+    pub(super) fn collection(&self, kind: &str, namespace: &str) -> String {
+        self.resource(kind).collection(namespace)
+    }
+
     /// The path of one object. `namespace` is of no matter for a kind without.
     fn path(&self, kind: &str, namespace: &str, name: &str) -> String {
-        format!("{}/{name}", self.resource(kind).collection(namespace))
+        format!("{}/{name}", self.collection(kind, namespace))
     }
 
     /// An object.
@@ -221,7 +226,7 @@ impl Client {
 
     /// As [`Client::list`], with a query such as `labelSelector=app%3Dweb`.
     pub fn select(&self, kind: &str, namespace: &str, query: &str) -> Result<Vec<Value>, Failure> {
-        let path = format!("{}?{query}", self.resource(kind).collection(namespace));
+        let path = format!("{}?{query}", self.collection(kind, namespace));
         let mut list = self.request("GET", &path, None)?;
         let items = serde_json::from_value(list["items"].take());
         items.map_err(|error| Failure::no_answer(format!("no list: {error}")))
@@ -230,7 +235,7 @@ impl Client {
     /// Makes an object. Its status is set by [`Client::patch_status`].
     pub fn create(&self, object: &Value) -> Result<Value, Failure> {
         let (kind, namespace, _) = names(object);
-        let collection = self.resource(&kind).collection(namespace);
+        let collection = self.collection(&kind, namespace);
         self.request("POST", &collection, Some(object))
     }
 

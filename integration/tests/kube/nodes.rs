@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use integration::Lab;
+use integration::http;
 use integration::kube::node::Node;
 use integration::kube::pod::Pod;
 use integration::kube::shared::Shared;
@@ -106,6 +107,9 @@ fn kube_proxy_serves_a_load_balancers_addresses_from_pods_on_two_nodes() {
     let pods: Vec<Pod> = nodes.iter().zip(["web-a", "web-b"]).map(run).collect();
     let vips = ["10.101.0.1", "fd00:101::1"].map(|vip| vip.parse().expect("an address"));
     balanced(&cluster, &namespace, vips);
+    let health = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 10256);
+    let health = http::get(nodes[0].netns(), health, "/livez");
+    assert_eq!(health.map(|(code, _)| code), Ok(200));
     let client = cluster.lab.netns("client");
     cluster.attach(&client, "eth0");
     for (vip, through) in vips.into_iter().zip(nodes[0].addresses()) {

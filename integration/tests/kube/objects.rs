@@ -4,6 +4,7 @@ use std::path::Path;
 
 use integration::kube::client::Patch;
 use integration::kube::shared::Shared;
+use integration::kube::watch::{Change, Watch};
 use serde_json::{Value, json};
 
 fn widget(namespace: &str, size: i64) -> Value {
@@ -117,4 +118,29 @@ fn an_event_is_found_by_the_object_that_it_is_about() {
         .map(|event| [&event["reason"], &event["message"]])
         .collect();
     assert_eq!(told, [["Seen", "by a test"]]);
+}
+
+#[test]
+fn a_watch_has_every_state_that_an_object_was_in() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let namespace = cluster.namespace("watch");
+    let watch = cluster.watch("ConfigMap", &namespace).expect("a watch");
+    let name = "counter";
+    for number in 0..20 {
+        let metadata = json!({"name": name, "namespace": namespace});
+        let data = json!({"number": number.to_string()});
+        let object =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
+        cluster.apply(&object).expect("applied");
+    }
+    let number = |change: &Change| change.object["data"]["number"].as_str()?.parse().ok();
+    let numbers =
+        |watch: &Watch| -> Vec<Option<u32>> { watch.history_of(name).iter().map(number).collect() };
+    let counted: Vec<_> = (0..20).map(Some).collect();
+    assert_eq!(numbers(&watch), counted);
+    cluster.delete("ConfigMap", &namespace, name).expect("gone");
+    let last = watch.history_of(name).pop().expect("changes");
+    assert_eq!(last.event, "DELETED");
 }
