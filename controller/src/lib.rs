@@ -8,6 +8,7 @@ pub mod assemble;
 pub mod check;
 pub mod crd;
 pub mod file;
+pub mod kube;
 pub mod manifest;
 mod names;
 pub mod object;
