@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::netns::Netns;
@@ -73,6 +74,11 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// What it has used until now; nothing where it has ended.
+    pub fn usage(&self) -> Usage {
+        usage(self.pid())
+    }
+
     /// SIGSTOP: its sockets stay open, and nobody answers on them.
     pub fn pause(&self) {
         signal(self.pid(), Signal::STOP);
@@ -117,6 +123,32 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// What a process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory that is resident now, in octets.
+    pub resident: u64,
+    /// CPU time, its own and the kernel's for it.
+    pub cpu: Duration,
+}
+
+/// Reads `/proc/PID/stat` (proc_pid_stat(5)).
+fn usage(pid: u32) -> Usage {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name is in parentheses and may have any; after it, the state is field 3.
+    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let fields: Vec<u64> = rest
+        .split_whitespace()
+        .map(|field| field.parse().unwrap_or(0))
+        .collect();
+    let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
+    let ticks = field(14) + field(15);
+    Usage {
+        resident: field(24) * page_size() as u64,
+        cpu: Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64),
     }
 }
 
@@ -181,6 +213,19 @@ fn log_file(log: &Path) -> File {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usage_is_that_of_the_process() {
+        let filled = vec![1_u8; 32 << 20];
+        let started = std::time::Instant::now();
+        while usage(std::process::id()).cpu < Duration::from_millis(50) {
+            let spent = started.elapsed();
+            assert!(spent < wait::SOON, "no CPU time in {spent:?}");
+        }
+        let used = usage(std::process::id());
+        assert!(used.resident > filled.len() as u64, "{used:?}");
+        assert_eq!(usage(u32::MAX), Usage::default());
+    }
 
     #[test]
     fn of_a_long_log_the_last_part_stays() {
