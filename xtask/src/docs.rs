@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::compatibility;
 use crate::run::{Outcome, command, root, tracked_files};
 
 /// The longest that one block may take; a release build may be in it.
@@ -17,8 +18,9 @@ const RUN_FOR: &str = "10s";
 const OPENING: &str = "```sh run";
 const CLOSING: &str = "```";
 
-/// Runs every block of every Markdown file.
+/// Runs every block of every Markdown file, once their claims have been looked at.
 pub fn check() -> Outcome {
+    compatibility::check()?;
     let mut count = 0;
     for file in tracked_files()?.iter().filter(|file| file.ends_with(".md")) {
         let text = std::fs::read_to_string(root().join(file))

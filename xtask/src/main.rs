@@ -1,6 +1,7 @@
 //! Development tasks, one verb each: `cargo xtask help`.
 
 mod checks;
+mod compatibility;
 mod docs;
 mod layers;
 mod packages;
@@ -41,8 +42,13 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "docs",
-        help: "run the commands of the documents that are marked to be run",
+        help: "check that documents name tests that exist, and run the commands in them that are marked",
         run: |_| docs::check(),
+    },
+    Verb {
+        name: "compatibility",
+        help: "only check that the tests which docs/compatibility.md names exist",
+        run: |_| compatibility::check(),
     },
     Verb {
         name: "bench",
@@ -83,6 +89,6 @@ fn main() -> ExitCode {
 fn help() {
     println!("cargo xtask VERB");
     for verb in VERBS {
-        println!("  {:8} {}", verb.name, verb.help);
+        println!("  {:13} {}", verb.name, verb.help);
     }
 }

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::herald::{POOL, herald};
+use crate::herald::{ADVERTISEMENT, POOL, herald, service};
 
 #[test]
 fn check_tells_what_is_wrong_by_its_exit_code() {
@@ -28,9 +28,52 @@ fn check_tells_what_is_wrong_by_its_exit_code() {
 }
 
 #[test]
+fn a_namespace_that_a_pool_names_twice_is_warned_of() {
+    let twice = "serviceAllocation: {namespaces: [shop, shop]}";
+    let (code, told) = checked(&POOL.replace("{addresses", &format!("{{{twice}, addresses")));
+    let [told] = &told[..] else {
+        panic!("{told:?}")
+    };
+    let expected = "spec.serviceAllocation.namespaces[1]: `shop` is there twice";
+    assert!(
+        told.contains("warning") && told.contains(expected),
+        "{told}"
+    );
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_pools_status_and_a_services_fields_for_others_are_taken_without_a_word() {
+    let status = "status: {assignedIPv4: 1, availableIPv4: 255, assignedIPv6: 0}\n";
+    let fields = "allocateLoadBalancerNodePorts: false, healthCheckNodePort: 30000, \
+        sessionAffinity: ClientIP, internalTrafficPolicy: Local, \
+        trafficDistribution: PreferClose, loadBalancerSourceRanges: [10.0.0.0/8], \
+        externalIPs: [198.51.100.1]";
+    let service = service("web").replace(
+        "ports: [{port: 80}]}",
+        &format!("ports: [{{port: 80}}], {fields}}}"),
+    );
+    assert!(service.contains(fields));
+    let (code, told) = checked(&format!("{POOL}{status}---\n{service}"));
+    assert_eq!((code, told), (Some(0), Vec::new()));
+}
+
+#[test]
 fn nobody_to_ask_is_said_with_what_to_do() {
     let output = herald(&["status", "--socket", "/nowhere/herald.sock"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("start `herald run`"), "{text}");
+}
+
+/// The exit code, and what is said of a manifest.
+fn checked(manifest: &str) -> (Option<i32>, Vec<String>) {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("advertised.yaml"), ADVERTISEMENT).unwrap();
+    std::fs::write(folder.path().join("it.yaml"), manifest).unwrap();
+    let output = herald(&["check", &folder.path().to_string_lossy()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let about = text.lines().filter_map(|line| line.split_once("it.yaml:"));
+    let about = about.map(|(_, what)| what.to_owned());
+    (output.status.code(), about.collect())
 }
