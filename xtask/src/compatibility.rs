@@ -1,4 +1,4 @@
-//! `cargo xtask docs`, first: each test that `docs/compatibility.md` names in a column `test`
+//! `cargo xtask claims`: each test that `docs/compatibility.md` names in a column `test`
 //! exists, so that the document cannot claim what nothing shows.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::compatibility;
 use crate::run::{Outcome, command, root, tracked_files};
+use crate::{compatibility, paths};
 
 /// The longest that one block may take; a release build may be in it.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -20,7 +20,7 @@ const CLOSING: &str = "```";
 
 /// Runs every block of every Markdown file, once their claims have been looked at.
 pub fn check() -> Outcome {
-    compatibility::check()?;
+    claims()?;
     let mut count = 0;
     for file in tracked_files()?.iter().filter(|file| file.ends_with(".md")) {
         let text = std::fs::read_to_string(root().join(file))
@@ -32,6 +32,12 @@ pub fn check() -> Outcome {
     }
     println!("docs: {count} blocks ran");
     Ok(())
+}
+
+/// What documents say is there, is there.
+pub fn claims() -> Outcome {
+    compatibility::check()?;
+    paths::check()
 }
 
 /// Blocks to run: the line each begins at, and its script.

@@ -5,6 +5,7 @@ mod compatibility;
 mod docs;
 mod layers;
 mod packages;
+mod paths;
 mod run;
 mod tidy;
 
@@ -42,13 +43,13 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "docs",
-        help: "check that documents name tests that exist, and run the commands in them that are marked",
+        help: "claims, and run the commands of the documents that are marked to be run",
         run: |_| docs::check(),
     },
     Verb {
-        name: "compatibility",
-        help: "only check that the tests which docs/compatibility.md names exist",
-        run: |_| compatibility::check(),
+        name: "claims",
+        help: "check that the tests and files which documents name exist",
+        run: |_| docs::claims(),
     },
     Verb {
         name: "bench",
@@ -89,6 +90,6 @@ fn main() -> ExitCode {
 fn help() {
     println!("cargo xtask VERB");
     for verb in VERBS {
-        println!("  {:13} {}", verb.name, verb.help);
+        println!("  {:8} {}", verb.name, verb.help);
     }
 }
