@@ -34,6 +34,7 @@ pub struct Store {
     accepted: BTreeMap<ObjectKey, Draft>,
     /// There may be objects that cannot be read.
     incomplete: bool,
+    without_passwords: bool,
     names: Names,
     /// Objects with something wrong, seen alone.
     faulty: BTreeSet<ObjectKey>,
@@ -56,6 +57,8 @@ struct Changed {
     every_service: bool,
     /// These have.
     services: BTreeSet<ObjectName>,
+    /// An EndpointSlice, or what is wrong with some object.
+    other: bool,
 }
 
 impl Default for Changed {
@@ -64,6 +67,7 @@ impl Default for Changed {
             configuration: true,
             every_service: true,
             services: BTreeSet::new(),
+            other: false,
         }
     }
 }
@@ -74,6 +78,7 @@ impl Changed {
             configuration: false,
             every_service: false,
             services: BTreeSet::new(),
+            other: false,
         }
     }
 
@@ -82,7 +87,7 @@ impl Changed {
             Kind::Service => {
                 self.services.insert(service_name(key));
             }
-            Kind::EndpointSlice => {}
+            Kind::EndpointSlice => self.other = true,
             Kind::IpAddressPool
             | Kind::BgpPeer
             | Kind::BgpAdvertisement
@@ -118,12 +123,14 @@ impl Store {
             draft,
             findings,
         } = object;
+        let last = self.entries.remove(&key);
+        let findings_before = last.as_ref().map_or(&[][..], |last| &last.findings);
+        self.changed.other |= *findings_before != *findings;
         match findings.is_empty() {
             true => self.faulty.remove(&key),
             false => self.faulty.insert(key.clone()),
         };
         let stale = draft.is_none();
-        let last = self.entries.remove(&key);
         let same = last.as_ref().is_some_and(|last| {
             let as_it_was = last.draft.as_ref().zip(draft.as_ref());
             last.origin == origin
@@ -173,6 +180,39 @@ impl Store {
     pub fn set_incomplete(&mut self, incomplete: bool) {
         self.changed.every_service |= self.incomplete != incomplete;
         self.incomplete = incomplete;
+    }
+
+    /// Passwords are not looked up: peers are taken as they are. For those who hold no session.
+    pub fn without_passwords(&mut self) {
+        self.without_passwords = true;
+    }
+
+    /// Whether [`Store::assemble`] would now say something else than it last did, as far as the
+    /// objects are concerned.
+    pub fn has_changed(&self) -> bool {
+        let Changed {
+            configuration,
+            every_service,
+            services,
+            other,
+        } = &self.changed;
+        *configuration || *every_service || *other || !services.is_empty()
+    }
+
+    /// The objects of a kind.
+    pub fn keys(&self, kind: Kind) -> impl Iterator<Item = &ObjectKey> {
+        self.of_kind(kind).map(|(key, _)| key)
+    }
+
+    /// Namespace and name of the Secrets that BGPPeers name.
+    pub fn secrets_wanted(&self) -> BTreeSet<(Arc<str>, Arc<str>)> {
+        let peers = self.of_kind(Kind::BgpPeer);
+        peers
+            .filter_map(|(_, entry)| match &entry.draft {
+                Some(Draft::BgpPeer(peer)) => peer.password_secret.clone(),
+                Some(_) | None => None,
+            })
+            .collect()
     }
 
     /// Where the object came from, if it is known.

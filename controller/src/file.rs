@@ -12,32 +12,15 @@ mod watcher;
 use std::path::Path;
 use std::sync::Arc;
 
-use plan::World;
-
 use crate::manifest::schema::Schemas;
 use crate::problem::Problem;
 use crate::record::Assignments;
+pub use crate::snapshot::Snapshot;
 use crate::translate::Options;
 use directory::Directory;
 
 pub use scan::{MAX_FILE, MAX_FILES};
 pub use watcher::Source;
-
-/// Problems in a snapshot, at most; how many more there are is then the last one.
-pub const MAX_PROBLEMS: usize = 1_000;
-
-/// What a directory says at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshot {
-    /// The World that its valid objects make.
-    pub world: World,
-    /// All that is wrong, by file and line.
-    pub problems: Vec<Problem>,
-    /// The assignments that are in the World. Where they are not [the
-    /// record's](crate::record::Record::assignments) own (by pointer), it has changed since, and a
-    /// snapshot that has them is under way.
-    pub assignments: Arc<Assignments>,
-}
 
 /// What the directory says now.
 ///

@@ -14,6 +14,7 @@ mod names;
 pub mod object;
 pub mod problem;
 pub mod record;
+pub mod snapshot;
 pub mod translate;
 
 pub use check::check;

@@ -11,12 +11,8 @@ pub mod yaml;
 
 use std::sync::Arc;
 
-use plan::world::ObjectName;
-use serde::de::DeserializeOwned;
-
-use crate::crd;
-use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
-use crate::problem::{Finding, Problem, Severity, object_title};
+use crate::object::{Kind, Object, ObjectKey, Origin};
+use crate::problem::{Problem, Severity, object_title};
 use crate::translate::{self, Findings, Options};
 use schema::Schemas;
 use tree::{Node, Value};
@@ -184,7 +180,7 @@ impl<'a> Reader<'a> {
             return object;
         }
         let mut found = Findings::new();
-        object.draft = self.draft(&object, node.to_json(), &mut found);
+        object.draft = translate::json(&object, node.to_json(), self.options, &mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         found.truncate(schema::MAX_FINDINGS);
         for finding in &mut found {
@@ -192,60 +188,6 @@ impl<'a> Reader<'a> {
         }
         object.findings.append(&mut found);
         object
-    }
-
-    fn draft(
-        &self,
-        object: &Object,
-        json: serde_json::Value,
-        findings: &mut Findings,
-    ) -> Option<Draft> {
-        let name = &object.key.name;
-        let namespaced = ObjectName {
-            namespace: Arc::clone(&object.namespace),
-            name: Arc::clone(name),
-        };
-        match object.kind() {
-            Kind::IpAddressPool => {
-                let labels = labels(&json);
-                let spec = spec::<crd::IPAddressPoolSpec>(json, findings)?;
-                translate::ip_address_pool::translate(name, labels, &spec, findings)
-            }
-            Kind::BgpPeer => {
-                let spec = spec::<crd::BGPPeerSpec>(json, findings)?;
-                translate::bgp_peer::translate(name, &object.namespace, &spec, findings)
-            }
-            Kind::BgpAdvertisement => {
-                let spec = spec::<crd::BGPAdvertisementSpec>(json, findings)?;
-                translate::bgp_advertisement::translate(name, &spec, findings)
-            }
-            Kind::L2Advertisement => {
-                let spec = spec::<crd::L2AdvertisementSpec>(json, findings)?;
-                translate::l2_advertisement::translate(name, &spec, findings)
-            }
-            Kind::Community => {
-                let spec = spec::<crd::CommunitySpec>(json, findings)?;
-                translate::community::translate(&spec, findings)
-            }
-            Kind::BfdProfile => spec::<crd::BFDProfileSpec>(json, findings).map(|_| {
-                findings.push(Finding::warning(
-                    "",
-                    "BFD is not supported by this build, so the profile is not used",
-                    "remove it",
-                ));
-                Draft::BfdProfile
-            }),
-            Kind::Service => {
-                let service = typed(json, findings)?;
-                translate::service::translate(namespaced, &service, self.options, findings)
-            }
-            Kind::EndpointSlice => {
-                translate::endpoint_slice::translate(&namespaced, &typed(json, findings)?, findings)
-            }
-            Kind::Node => translate::node::translate(name, &typed(json, findings)?, findings),
-            Kind::Namespace => Some(Draft::Namespace(Arc::new(labels(&json)))),
-            Kind::Secret => translate::secret::translate(&typed(json, findings)?, findings),
-        }
     }
 }
 
@@ -274,35 +216,6 @@ impl Content {
             ..Problem::of_directory(severity, message, hint).shortened()
         });
     }
-}
-
-/// `spec` of a `metallb.io` object; an absent one is empty.
-fn spec<T: DeserializeOwned>(mut json: serde_json::Value, findings: &mut Findings) -> Option<T> {
-    let spec = json.get_mut("spec").map(serde_json::Value::take);
-    typed(spec.unwrap_or_else(|| serde_json::json!({})), findings)
-}
-
-/// The typed value. The schema has been checked, so this fails only where a type is narrower than
-/// its schema (a time, a base64 text).
-fn typed<T: DeserializeOwned>(json: serde_json::Value, findings: &mut Findings) -> Option<T> {
-    serde_json::from_value(json)
-        .map_err(|error| {
-            let hint = "correct the value that is named";
-            findings.push(Finding::error("", format!("cannot be read: {error}"), hint));
-        })
-        .ok()
-}
-
-fn labels(json: &serde_json::Value) -> plan::labels::Labels {
-    let labels = json
-        .get("metadata")
-        .and_then(|metadata| metadata.get("labels"));
-    let labels = labels.and_then(serde_json::Value::as_object);
-    labels
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
 }
 
 /// RFC 1123 subdomain, as Kubernetes wants it of names.

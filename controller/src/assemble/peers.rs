@@ -26,6 +26,7 @@ pub fn peers(
         };
         Some((key.clone(), Arc::clone(secret)))
     });
+    let secrets = (!store.without_passwords).then_some(secrets);
     let mut peers: BTreeMap<Arc<str>, Arc<BgpPeer>> = BTreeMap::new();
     let mut places: BTreeMap<Arc<str>, String> = BTreeMap::new();
     store.accept(Kind::BgpPeer, problems, |draft, entry| {
@@ -39,7 +40,10 @@ pub fn peers(
             let place = places.get(&twin.name).map_or("", String::as_str);
             return Err(vec![duplicate(&draft.peer, twin, place)]);
         }
-        let peer = with_password(draft, &secrets).map_err(|finding| vec![finding])?;
+        let peer = match &secrets {
+            Some(secrets) => with_password(draft, secrets).map_err(|finding| vec![finding])?,
+            None => draft.peer.clone(),
+        };
         places.insert(Arc::clone(&peer.name), entry.place());
         peers.insert(Arc::clone(&peer.name), Arc::new(peer));
         Ok(())

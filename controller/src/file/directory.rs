@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::scan::{self, Listing, Stamp};
-use super::{MAX_PROBLEMS, Snapshot};
 use crate::assemble::Store;
 use crate::manifest::schema::Schemas;
 use crate::manifest::{Content, Reader};
 use crate::object::{Object, ObjectKey, Origin};
 use crate::problem::{Finding, Problem, Severity};
 use crate::record::Assignments;
+use crate::snapshot::{self, Snapshot};
 use crate::translate::Options;
 
 /// A file that was valid, and now is empty, unreadable or gone, may be in the middle of being
@@ -97,21 +97,9 @@ impl Directory {
         for file in self.files.values() {
             problems.extend(file.problems.iter().cloned());
         }
-        problems.sort();
-        if problems.len() > MAX_PROBLEMS {
-            // The worst are kept, and then put back in order.
-            problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
-            let more = problems.split_off(MAX_PROBLEMS - 1);
-            problems.sort();
-            let message = format!("there are {} more problems", more.len());
-            let worst = more
-                .first()
-                .map_or(Severity::Note, |problem| problem.severity);
-            problems.push(Problem::of_directory(worst, message, "repair these first"));
-        }
         Snapshot {
             world,
-            problems,
+            problems: snapshot::bounded(problems),
             assignments: Arc::clone(assignments),
         }
     }

@@ -1,0 +1,130 @@
+//! API objects as [`Object`]s: the kinds of Kubernetes typed, those of `metallb.io` as JSON, since one
+//! that an older schema let in must not hide the others.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use plan::world::ObjectName;
+
+use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
+use crate::problem::Finding;
+use crate::translate::{self, Findings, Options};
+
+/// The `metallb.io` kinds that are read, with the versions they are read in.
+pub const CONFIGURATION: [(Kind, &str, &str); 6] = [
+    (Kind::IpAddressPool, "v1beta1", "ipaddresspools"),
+    (Kind::BgpPeer, "v1beta2", "bgppeers"),
+    (Kind::BgpAdvertisement, "v1beta1", "bgpadvertisements"),
+    (Kind::L2Advertisement, "v1beta1", "l2advertisements"),
+    (Kind::Community, "v1beta1", "communities"),
+    (Kind::BfdProfile, "v1beta1", "bfdprofiles"),
+];
+
+/// How the API server names a `metallb.io` kind.
+pub fn resource(kind: Kind, version: &str, plural: &str) -> ApiResource {
+    let gvk = GroupVersionKind::gvk("metallb.io", version, kind.name());
+    ApiResource::from_gvk_with_plural(&gvk, plural)
+}
+
+/// What makes the API object of this kind the same object.
+pub fn key(kind: Kind, metadata: &ObjectMeta) -> ObjectKey {
+    let namespace = match kind.is_cluster_scoped() || kind.is_configuration() {
+        true => "",
+        false => metadata.namespace.as_deref().unwrap_or(""),
+    };
+    ObjectKey {
+        kind,
+        namespace: namespace.into(),
+        name: metadata.name.as_deref().unwrap_or("").into(),
+    }
+}
+
+/// A Service. One that wants no address from us and holds none is nothing to us.
+pub fn service(service: &core::Service, options: &Options) -> Option<Object> {
+    let object = object(Kind::Service, &service.metadata, |name, findings| {
+        let name = name.clone();
+        translate::service::translate(name, service, options, findings)
+    });
+    let foreign = match &object.draft {
+        Some(Draft::Service(draft)) => !draft.service.wants_address && draft.status.is_none(),
+        Some(_) | None => false,
+    };
+    (!foreign).then_some(object)
+}
+
+/// An EndpointSlice. One without a Service, which others use for purposes of their own, is nothing
+/// to us.
+pub fn endpoint_slice(slice: &discovery::EndpointSlice) -> Option<Object> {
+    let labels = slice.metadata.labels.as_ref()?;
+    labels.get(translate::endpoint_slice::SERVICE_NAME_LABEL)?;
+    let kind = Kind::EndpointSlice;
+    Some(object(kind, &slice.metadata, |name, findings| {
+        translate::endpoint_slice::translate(name, slice, findings)
+    }))
+}
+
+/// A Node.
+pub fn node(node: &core::Node) -> Option<Object> {
+    Some(object(Kind::Node, &node.metadata, |name, findings| {
+        translate::node::translate(&name.name, node, findings)
+    }))
+}
+
+/// A Namespace.
+pub fn namespace(namespace: &core::Namespace) -> Option<Object> {
+    let labels = namespace.metadata.labels.clone().unwrap_or_default();
+    Some(object(Kind::Namespace, &namespace.metadata, |_, _| {
+        Some(Draft::Namespace(Arc::new(labels.into())))
+    }))
+}
+
+/// A Secret.
+pub fn secret(secret: &core::Secret) -> Object {
+    object(Kind::Secret, &secret.metadata, |_, findings| {
+        translate::secret::translate(secret, findings)
+    })
+}
+
+/// An object of a `metallb.io` kind.
+pub fn configuration(kind: Kind, dynamic: DynamicObject, options: &Options) -> Object {
+    let mut object = object(kind, &dynamic.metadata, |_, _| None);
+    let mut json = dynamic.data;
+    if let (Some(json), Some(labels)) = (json.as_object_mut(), dynamic.metadata.labels) {
+        json.insert("metadata".into(), serde_json::json!({ "labels": labels }));
+    }
+    let mut findings = Findings::new();
+    object.draft = translate::json(&object, json, options, &mut findings);
+    object.findings = bounded(findings);
+    object
+}
+
+fn object(
+    kind: Kind,
+    metadata: &ObjectMeta,
+    translate: impl FnOnce(&ObjectName, &mut Findings) -> Option<Draft>,
+) -> Object {
+    let key = key(kind, metadata);
+    let namespace: Arc<str> = metadata.namespace.as_deref().unwrap_or("").into();
+    let name = ObjectName {
+        namespace: Arc::clone(&key.namespace),
+        name: Arc::clone(&key.name),
+    };
+    let mut findings = Findings::new();
+    let draft = translate(&name, &mut findings);
+    Object {
+        key,
+        namespace,
+        origin: Origin::default(),
+        draft,
+        findings: bounded(findings),
+    }
+}
+
+fn bounded(mut findings: Findings) -> Vec<Finding> {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings.truncate(crate::manifest::schema::MAX_FINDINGS);
+    findings
+}
