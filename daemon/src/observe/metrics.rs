@@ -1,6 +1,7 @@
 //! `/metrics`: names are `herald_…` in base units, and beside them those that dashboards for
-//! MetalLB know. A metric is a row of the table of what it is about.
+//! MetalLB know ([`metallb`]). A metric is a row of the table of what it is about.
 
+mod metallb;
 mod text;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use text::{Metric, Samples};
 /// A neighbour that answers.
 struct Session {
     peer: Arc<str>,
-    /// Address and port: MetalLB's label.
+    /// Address and port.
     address: String,
     status: PeerStatus,
 }
@@ -48,6 +49,11 @@ const SESSIONS: &[Metric<Session>] = &[
             let count = received.map_or(0, |all| all.ipv4 + all.ipv6);
             out.add(&[session.peer()], count);
         },
+    ),
+    Metric::gauge(
+        "herald_bgp_updates_pending",
+        "Whether UPDATEs are still to be sent: the peer is new, or slow.",
+        |session, out| out.add(&[session.peer()], u8::from(session.status.pending)),
     ),
     Metric::counter(
         "herald_bgp_messages_total",
@@ -80,33 +86,11 @@ const SESSIONS: &[Metric<Session>] = &[
             out.add(&[session.peer()], count);
         },
     ),
-    Metric::gauge(
-        "metallb_bgp_session_up",
-        "BGP session state (1 is up, 0 is down)",
-        |session, out| out.add(&[session.old_peer()], session.is_up()),
-    ),
-    Metric::counter(
-        "metallb_bgp_updates_total",
-        "Number of BGP UPDATE messages sent",
-        |session, out| out.add(&[session.old_peer()], session.status.counters.sent.update),
-    ),
-    Metric::gauge(
-        "metallb_bgp_announced_prefixes_total",
-        "Number of prefixes currently being advertised on the BGP session",
-        |session, out| {
-            let [ipv4, ipv6] = session.status.advertised;
-            out.add(&[session.old_peer()], ipv4 + ipv6);
-        },
-    ),
 ];
 
 impl Session {
     fn peer(&self) -> (&str, &str) {
         ("peer", &self.peer)
-    }
-
-    fn old_peer(&self) -> (&str, &str) {
-        ("peer", &self.address)
     }
 
     fn is_up(&self) -> u8 {
@@ -153,28 +137,7 @@ const POOLS: &[Metric<Pool>] = &[
             out.add(&[("pool", name), ("family", "ipv6")], usage.available_ipv6);
         },
     ),
-    Metric::gauge(
-        "metallb_allocator_addresses_total",
-        "Number of usable IP addresses, per pool",
-        |pool, out| {
-            let usage = &pool.usage;
-            let left = usage.available_ipv4.saturating_add(usage.available_ipv6);
-            out.add(&[("pool", &pool.name)], pool.in_use().saturating_add(left));
-        },
-    ),
-    Metric::gauge(
-        "metallb_allocator_addresses_in_use_total",
-        "Number of IP addresses in use, per pool",
-        |pool, out| out.add(&[("pool", &pool.name)], pool.in_use()),
-    ),
 ];
-
-impl Pool {
-    fn in_use(&self) -> i64 {
-        let usage = &self.usage;
-        usage.assigned_ipv4.saturating_add(usage.assigned_ipv6)
-    }
-}
 
 /// The process and its World.
 struct Daemon {
@@ -213,11 +176,6 @@ const DAEMON: &[Metric<Daemon>] = &[
         "Errors in the configuration; the last valid version of each object stays in use.",
         |daemon, out| out.add(&[], daemon.errors()),
     ),
-    Metric::gauge(
-        "metallb_k8s_client_config_stale_bool",
-        "1 if running on a stale configuration, because the latest config failed to load",
-        |daemon, out| out.add(&[], u8::from(daemon.errors() > 0)),
-    ),
     Metric::counter(
         "herald_bgp_connections_refused_total",
         "TCP connections closed because no configured peer opened them.",
@@ -240,9 +198,16 @@ pub async fn text(observed: &Observed) -> String {
     let pools: Vec<Pool> = pools.map(|(name, usage)| Pool { name, usage }).collect();
     let refused = observed.listener.strangers();
     let mut text = String::new();
-    text::write(&mut text, SESSIONS, &sessions);
-    text::write(&mut text, POOLS, &pools);
-    text::write(&mut text, DAEMON, &[Daemon { view, refused }]);
+    let daemon = [Daemon { view, refused }];
+    for table in [SESSIONS, metallb::SESSIONS] {
+        text::write(&mut text, table, &sessions);
+    }
+    for table in [POOLS, metallb::POOLS] {
+        text::write(&mut text, table, &pools);
+    }
+    for table in [DAEMON, metallb::DAEMON] {
+        text::write(&mut text, table, &daemon);
+    }
     text
 }
 

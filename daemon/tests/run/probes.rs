@@ -90,7 +90,15 @@ fn metrics_have_their_names_types_and_values_once_a_session_is_up() {
     let (old, pool) = (("peer", &*address), ("pool", "default"));
     let (ipv4, ipv6) = (("family", "ipv4"), ("family", "ipv6"));
     let opens = [router, ("direction", "sent"), ("type", "open")];
-    let table: [Row<'_>; 23] = [
+    let in_vrf = [old, ("vrf", "default")];
+    let ip = ("ip", "203.0.113.0");
+    let announced = [
+        ("service", "default/web"),
+        ("protocol", "bgp"),
+        ("node", "node"),
+        ip,
+    ];
+    let table: [Row<'_>; 34] = [
         ("herald_bgp_session_up", "gauge", &[router], 1.0),
         (
             "herald_bgp_sessions_established_total",
@@ -163,6 +171,37 @@ fn metrics_have_their_names_types_and_values_once_a_session_is_up() {
             &[pool],
             1.0,
         ),
+        ("herald_bgp_updates_pending", "gauge", &[router], 0.0),
+        ("metallb_bgp_opens_sent", "counter", &in_vrf, 1.0),
+        ("metallb_bgp_opens_received", "counter", &in_vrf, 1.0),
+        ("metallb_bgp_notifications_sent", "counter", &in_vrf, 0.0),
+        ("metallb_bgp_route_refresh_sent", "counter", &in_vrf, 0.0),
+        (
+            "metallb_allocator_ipv4_addresses_total",
+            "gauge",
+            &[pool],
+            256.0,
+        ),
+        (
+            "metallb_allocator_ipv4_addresses_in_use_total",
+            "gauge",
+            &[pool],
+            1.0,
+        ),
+        (
+            "metallb_allocator_ipv6_addresses_total",
+            "gauge",
+            &[pool],
+            0.0,
+        ),
+        (
+            "metallb_allocator_ipv6_addresses_in_use_total",
+            "gauge",
+            &[pool],
+            0.0,
+        ),
+        ("metallb_k8s_client_config_loaded_bool", "gauge", &[], 1.0),
+        ("metallb_speaker_announced", "gauge", &announced, 1.0),
         ("metallb_k8s_client_config_stale_bool", "gauge", &[], 1.0),
     ];
     for (name, kind, labels, expected) in table {
@@ -175,7 +214,15 @@ fn metrics_have_their_names_types_and_values_once_a_session_is_up() {
     let known = table.map(|(name, ..)| name);
     let names = found.families.iter().map(|family| &*family.name);
     let new: Vec<&str> = names.filter(|name| !known.contains(name)).collect();
-    assert_eq!(new, ["herald_rounds_total"]);
+    let grows_with_time = [
+        "metallb_bgp_updates_total_received",
+        "metallb_bgp_keepalives_sent",
+        "metallb_bgp_keepalives_received",
+        "metallb_bgp_total_sent",
+        "metallb_bgp_total_received",
+        "herald_rounds_total",
+    ];
+    assert_eq!(new, grows_with_time);
 }
 
 #[test]

@@ -26,9 +26,10 @@ pub fn a_recorded_session_replays_to_what_the_router_was_told_and_why_it_ended<R
     assert_eq!(announced, held);
     let mut states: Vec<&str> = steps.iter().filter_map(|s| s["state"].as_str()).collect();
     states.dedup();
-    let open = ["OpenSent", "OpenConfirm", "Established", "Idle"];
-    let as_lived = states.windows(open.len()).any(|some| some == open);
-    assert!(as_lived, "{states:?}");
+    // An OPEN and a KEEPALIVE that are read at once leave no step in between.
+    states.retain(|state| *state != "OpenConfirm");
+    let lived = ["OpenSent", "Established", "Idle"];
+    assert!(states.windows(3).any(|some| some == lived), "{states:?}");
     let down = "down, received Cease: Administrative Shutdown (6/2): \\\"noon\\\"";
     let told = steps
         .iter()
