@@ -136,6 +136,26 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_on_a_full_disk_ends_with_the_reason() {
+        let file = OpenOptions::new().write(true).open("/dev/full");
+        let mut recording = Recording {
+            file: file.expect("Linux has it"),
+            octets: 0,
+            max: 10_000,
+        };
+        let reason = recording.add(&begin()).expect_err("there is no space");
+        assert!(reason.contains("No space left on device"), "{reason}");
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_ends_the_recording_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("gone/router.jsonl");
+        let reason = record(&path, 1, 10_000).expect_err("there is no directory");
+        assert!(reason.contains("No such file or directory"), "{reason}");
+    }
+
+    #[test]
     fn a_new_recording_keeps_the_four_before_it() {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("router.jsonl");
@@ -165,16 +185,19 @@ mod tests {
     }
 
     fn record(path: &Path, inputs: u64, max: u64) -> Result<(), String> {
-        let asn = Asn::new(65001).expect("not zero");
-        let identifier = BgpIdentifier::new([10, 0, 0, 1].into()).expect("not zero");
-        let config = Box::new(PeerConfig::new(asn, PeerAs::External, identifier));
-        let begin = Recorded::Begin { config, entropy: 7 };
         let (queue, entries) = sync_channel(100);
         for at_us in 0..inputs {
             let entry = Entry::Input(at_us, RecordedInput::Timeout);
             queue.send(entry).expect("there is room");
         }
         drop(queue);
-        write(path, &begin, entries, max)
+        write(path, &begin(), entries, max)
+    }
+
+    fn begin() -> Recorded {
+        let asn = Asn::new(65001).expect("not zero");
+        let identifier = BgpIdentifier::new([10, 0, 0, 1].into()).expect("not zero");
+        let config = Box::new(PeerConfig::new(asn, PeerAs::External, identifier));
+        Recorded::Begin { config, entropy: 7 }
     }
 }
