@@ -59,7 +59,7 @@ fn a_new_configuration_begins_a_new_recording_and_keeps_the_old_one() {
     pair.node.await_peer("router", "has the new time", |peer| {
         peer["holdTimeSeconds"] == 9 && peer["messages"]["established"] == 1 && has(&pair)
     });
-    pair.node.kill();
+    assert_eq!(pair.node.terminate(), Some(0));
     for name in ["router.jsonl", "router.jsonl.1"] {
         let states = states_of(&replayed(&pair, name));
         assert!(
@@ -68,7 +68,10 @@ fn a_new_configuration_begins_a_new_recording_and_keeps_the_old_one() {
         );
     }
     pair.node.launch();
-    assert!(file(&pair, "router.jsonl.2").exists());
+    eventually("both are kept", || {
+        let kept = file(&pair, "router.jsonl.2").exists();
+        kept.then_some(()).ok_or_else(|| pair.node.log())
+    });
 }
 
 #[test]
