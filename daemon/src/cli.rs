@@ -133,6 +133,7 @@ mod tests {
                 "socket",
                 "classes",
                 "state",
+                "record",
                 "metrics",
                 "node",
                 "log_format",
