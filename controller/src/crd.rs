@@ -2,21 +2,39 @@
 //!
 //! Fields are MetalLB's, with its names and meaning. Those that are Herald's own say so in their
 //! text; all of those are optional, so that a manifest written for MetalLB means the same here.
-//! Bounds that a schema can say are in the schema; `translate` checks the rest.
+//! Bounds that a schema can say are in the schema; what rules in CEL can say the API server checks
+//! too ([`definitions`]); `translate` checks all of it, for files and for clusters.
 
 pub mod bfd_profile;
 pub mod bgp_advertisement;
 pub mod bgp_peer;
 pub mod community;
+pub mod configuration_state;
 pub mod ip_address_pool;
 pub mod l2_advertisement;
+pub mod service_bgp_status;
+pub mod service_l2_status;
+
+/// The API group of all kinds here.
+pub const GROUP: &str = "metallb.io";
+
+mod address;
+mod definition;
+mod duration;
+mod peer_rules;
+mod rule;
+mod selector;
 
 pub use bfd_profile::{BFDProfile, BFDProfileSpec};
 pub use bgp_advertisement::{BGPAdvertisement, BGPAdvertisementSpec};
 pub use bgp_peer::{BGPPeer, BGPPeerSpec, DynamicAsn, SecretReference};
 pub use community::{Community, CommunityAlias, CommunitySpec};
+pub use configuration_state::{ConfigurationState, ConfigurationStateStatus};
+pub use definition::definitions;
 pub use ip_address_pool::{IPAddressPool, IPAddressPoolSpec, ServiceAllocation};
 pub use l2_advertisement::{L2Advertisement, L2AdvertisementSpec, PreferredNodeSelector};
+pub use service_bgp_status::{ServiceBGPStatus, ServiceBGPStatusStatus};
+pub use service_l2_status::{ServiceL2Status, ServiceL2StatusStatus};
 
 #[cfg(test)]
 mod tests {
@@ -67,6 +85,7 @@ mod tests {
             fields(IPAddressPool::crd()),
             [
                 "addresses",
+                "allowSharingAcrossNamespaces",
                 "autoAssign",
                 "avoidBuggyIPs",
                 "serviceAllocation"

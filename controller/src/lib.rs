@@ -7,12 +7,14 @@
 pub mod assemble;
 pub mod check;
 pub mod crd;
+pub mod deploy;
 pub mod file;
 pub mod kube;
 pub mod manifest;
 mod names;
 pub mod object;
 pub mod problem;
+pub mod rbac;
 pub mod record;
 pub mod snapshot;
 pub mod translate;

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod annotation;
+pub mod bfd_profile;
 pub mod bgp_advertisement;
 pub mod bgp_peer;
 pub mod community;
@@ -83,14 +84,10 @@ pub fn json(
             let spec = spec::<crd::CommunitySpec>(json, findings)?;
             community::translate(&spec, findings)
         }
-        Kind::BfdProfile => spec::<crd::BFDProfileSpec>(json, findings).map(|_| {
-            findings.push(Finding::warning(
-                "",
-                "BFD is not supported by this build, so the profile is not used",
-                "remove it",
-            ));
-            Draft::BfdProfile
-        }),
+        Kind::BfdProfile => {
+            let spec = spec::<crd::BFDProfileSpec>(json, findings)?;
+            bfd_profile::translate(&spec, findings)
+        }
         Kind::Service => {
             let service = typed(json, findings)?;
             service::translate(namespaced, &service, options, findings)

@@ -59,6 +59,31 @@ pub fn ci() -> Outcome {
     docs::check()
 }
 
+/// `cargo xtask crds [--check]`: writes the generated manifests of `deploy/`, or says which differ.
+pub fn crds(arguments: &[String]) -> Outcome {
+    let mut test = command(
+        "cargo",
+        &[
+            "test",
+            "--quiet",
+            "--package",
+            "controller",
+            "--test",
+            "deploy",
+        ],
+    );
+    match arguments {
+        [] => {
+            test.env("UPDATE_GOLDEN", "1");
+        }
+        [check] if check == "--check" => {
+            test.env_remove("UPDATE_GOLDEN");
+        }
+        _ => return Err("--check is the only argument".to_owned()),
+    }
+    step("crds", test)
+}
+
 /// `cargo xtask bench [NAME]`.
 pub fn bench(arguments: &[String]) -> Outcome {
     let mut bench = command("cargo", &["bench", "--package", "bench"]);

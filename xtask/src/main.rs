@@ -42,6 +42,11 @@ const VERBS: &[Verb] = &[
         run: |_| tidy::check(),
     },
     Verb {
+        name: "crds",
+        help: "write deploy/crds and deploy/rbac out of the code; --check says what differs",
+        run: checks::crds,
+    },
+    Verb {
         name: "docs",
         help: "claims, and run the commands of the documents that are marked to be run",
         run: |_| docs::check(),

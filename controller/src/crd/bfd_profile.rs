@@ -4,6 +4,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rule::{Placed, forbidden};
+
 /// Timers of BFD sessions (RFC 5880).
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
     version = "v1beta1",
     kind = "BFDProfile",
     namespaced,
+    doc = "Timers of BFD sessions.",
     printcolumn = r#"{"name":"Passive Mode","type":"boolean","jsonPath":".spec.passiveMode"}"#,
     printcolumn = r#"{"name":"Transmit Interval","type":"integer","jsonPath":".spec.transmitInterval"}"#,
     printcolumn = r#"{"name":"Receive Interval","type":"integer","jsonPath":".spec.receiveInterval"}"#,
@@ -44,4 +47,13 @@ pub struct BFDProfileSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 254))]
     pub minimum_ttl: Option<u32>,
+}
+
+/// What the API server refuses.
+pub fn rules() -> Vec<Placed> {
+    vec![forbidden(
+        "spec.echoMode",
+        "!self",
+        "the Echo function is not supported by this build; remove it, or write false",
+    )]
 }

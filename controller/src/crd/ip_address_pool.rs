@@ -5,6 +5,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::address;
+use super::rule::{Placed, invalid};
+
 /// Addresses to give to Services of `type: LoadBalancer`.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
     version = "v1beta1",
     kind = "IPAddressPool",
     namespaced,
+    doc = "Addresses to give to Services of type LoadBalancer.",
     status = "IPAddressPoolStatus",
     printcolumn = r#"{"name":"Auto Assign","type":"boolean","jsonPath":".spec.autoAssign"}"#,
     printcolumn = r#"{"name":"Avoid Buggy IPs","type":"boolean","jsonPath":".spec.avoidBuggyIPs"}"#,
@@ -22,10 +26,11 @@ pub struct IPAddressPoolSpec {
     /// Entries, each a CIDR prefix (`203.0.113.0/24`) or a range, first to last, both included
     /// (`203.0.113.10-203.0.113.20`). IPv4 and IPv6 may be mixed. No address may be in two entries
     /// or two pools.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 500), inner(length(max = 84)))]
     pub addresses: Vec<String>,
     /// Whether Services that ask for no pool may get an address of this one. Default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
     pub auto_assign: Option<bool>,
     /// Never give out IPv4 addresses that end in .0 or .255. Default false.
     #[serde(
@@ -33,10 +38,17 @@ pub struct IPAddressPoolSpec {
         rename = "avoidBuggyIPs",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(extend("default" = false))]
     pub avoid_buggy_ips: Option<bool>,
     /// Which Services the pool is for, and its rank among the pools that are for the same ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_allocation: Option<ServiceAllocation>,
+    /// Herald: whether Services of different namespaces may share an address of this pool, if they
+    /// have the same `metallb.io/allow-shared-ip`. Otherwise only those of one namespace may.
+    /// Default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub allow_sharing_across_namespaces: Option<bool>,
 }
 
 /// Which Services a pool is for. Namespaces and Service labels must both match where both are
@@ -46,15 +58,23 @@ pub struct IPAddressPoolSpec {
 pub struct ServiceAllocation {
     /// Lower is tried first; 0 or unset is last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 4_294_967_295_u64))]
     pub priority: Option<i64>,
     /// Namespaces by name, any of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 1_000),
+        inner(length(max = 63)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub namespaces: Vec<String>,
     /// Namespaces by label, any of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
     pub namespace_selectors: Vec<LabelSelector>,
     /// Services by label, any of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
     pub service_selectors: Vec<LabelSelector>,
 }
 
@@ -73,4 +93,15 @@ pub struct IPAddressPoolStatus {
     /// IPv6 addresses that are free; 9223372036854775807 stands for that many or more.
     #[serde(default, rename = "availableIPv6")]
     pub available_ipv6: i64,
+}
+
+/// What the API server refuses.
+pub fn rules() -> Vec<Placed> {
+    let mut rules = address::pool_entry("spec.addresses[]");
+    rules.push(invalid(
+        "spec.addresses",
+        "self.all(entry, self.exists_one(other, other == entry))",
+        "an entry is there twice; write each address in one entry only",
+    ));
+    rules
 }

@@ -5,6 +5,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rule::{Placed, forbidden};
+
 /// Puts pools into L2 mode: their addresses are announced by ARP and NDP.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -12,28 +14,45 @@ use serde::{Deserialize, Serialize};
     version = "v1beta1",
     kind = "L2Advertisement",
     namespaced,
+    doc = "Puts pools into L2 mode: their addresses are announced by ARP and NDP.",
     printcolumn = r#"{"name":"IPAddressPools","type":"string","jsonPath":".spec.ipAddressPools"}"#,
-    printcolumn = r#"{"name":"Interfaces","type":"string","jsonPath":".spec.interfaces"}"#
+    printcolumn = r#"{"name":"IPAddressPool Selectors","type":"string","jsonPath":".spec.ipAddressPoolSelectors"}"#,
+    printcolumn = r#"{"name":"Interfaces","type":"string","jsonPath":".spec.interfaces"}"#,
+    printcolumn = r#"{"name":"Node Selectors","type":"string","jsonPath":".spec.nodeSelectors","priority":10}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct L2AdvertisementSpec {
     /// Pools by name. With no name and no selector: all pools.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 1_000),
+        inner(length(max = 253)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub ip_address_pools: Vec<String>,
     /// Pools by label, any of, besides those by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
     pub ip_address_pool_selectors: Vec<LabelSelector>,
     /// Candidate nodes, any of; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
     pub node_selectors: Vec<LabelSelector>,
     /// Interfaces by name; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 1_000),
+        inner(length(max = 253)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub interfaces: Vec<String>,
     /// Services by label, any of; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
     pub service_selectors: Vec<LabelSelector>,
     /// Nodes to prefer among the candidates, with weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000))]
     pub preferred_node_selectors: Vec<PreferredNodeSelector>,
 }
 
@@ -45,4 +64,13 @@ pub struct PreferredNodeSelector {
     pub weight: u8,
     /// Nodes by label; an empty selector matches every node.
     pub preference: LabelSelector,
+}
+
+/// What the API server refuses.
+pub fn rules() -> Vec<Placed> {
+    vec![forbidden(
+        "spec.preferredNodeSelectors",
+        "size(self) == 0",
+        "preferences among nodes are not supported by this build; remove it, or narrow nodeSelectors",
+    )]
 }

@@ -14,7 +14,7 @@ use super::suggest;
 use super::tree::{Node, Value, child_path};
 use crate::crd;
 use crate::object::Kind;
-use crate::problem::{Finding, Severity};
+use crate::problem::Finding;
 
 /// Findings about one object, at most; the rest is left unsaid until these are repaired.
 pub const MAX_FINDINGS: usize = 50;
@@ -88,7 +88,7 @@ fn root(kind: Kind, generator: &mut SchemaGenerator) -> Json {
     // An advertisement without a spec is MetalLB's "all pools, all nodes, all peers".
     let optional = matches!(
         kind,
-        Kind::BgpAdvertisement | Kind::L2Advertisement | Kind::BfdProfile
+        Kind::BgpAdvertisement | Kind::L2Advertisement | Kind::BfdProfile | Kind::Community
     );
     let required: &[&str] = if optional { &[] } else { &["spec"] };
     serde_json::json!({
@@ -110,18 +110,24 @@ impl Check<'_> {
         }
         // What others than the object's author write may be newer than this build.
         let others = path.starts_with("status") || path.starts_with("metadata");
-        let severity = if others {
-            Severity::Warning
-        } else {
-            Severity::Error
-        };
+        if others {
+            self.warn(path, node, message, hint);
+            return;
+        }
         let line = Some(node.line);
         self.findings.push(Finding {
-            severity,
-            field: path.to_owned(),
             line,
-            message,
-            hint,
+            ..Finding::error(path, message, hint)
+        });
+    }
+
+    fn warn(&mut self, path: &str, node: &Node, message: String, hint: String) {
+        if self.findings.len() >= MAX_FINDINGS {
+            return;
+        }
+        self.findings.push(Finding {
+            line: Some(node.line),
+            ..Finding::warning(path, message, hint)
         });
     }
 
@@ -278,6 +284,13 @@ impl Check<'_> {
             let hint = format!("give at least {least}");
             self.add(path, node, "the list is too short".into(), hint);
         }
+        if let Some(most) = schema.get("maxItems").and_then(Json::as_u64)
+            && items.len() as u64 > most
+        {
+            // Only rules of the API server need the bound.
+            let message = format!("a cluster takes no more than {most} items");
+            self.warn(path, node, message, "split the object".into());
+        }
         let Some(schema) = schema.get("items") else {
             return;
         };
@@ -303,6 +316,13 @@ impl Check<'_> {
                 "the text is empty".into(),
                 "write a value".into(),
             );
+        }
+        let length = text.chars().count() as u64;
+        if let Some(most) = schema.get("maxLength").and_then(Json::as_u64)
+            && length > most
+        {
+            let message = format!("the text has {length} characters");
+            self.add(path, node, message, format!("write at most {most}"));
         }
     }
 

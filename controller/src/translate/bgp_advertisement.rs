@@ -119,13 +119,13 @@ pub fn pool_selection(
     }
 }
 
-/// A set of names; a repeated one is warned of.
-fn names(names: &[String], field: &str, findings: &mut Findings) -> BTreeSet<Arc<str>> {
+/// A set of names; none may be there twice.
+pub fn names(names: &[String], field: &str, findings: &mut Findings) -> BTreeSet<Arc<str>> {
     let mut set = BTreeSet::new();
     for (index, name) in names.iter().enumerate() {
         if !set.insert(Arc::from(name.as_str())) {
             let message = format!("`{name}` is there twice");
-            findings.push(Finding::warning(
+            findings.push(Finding::error(
                 format!("{field}[{index}]"),
                 message,
                 "remove one of them",

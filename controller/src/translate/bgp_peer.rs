@@ -11,6 +11,8 @@ use crate::crd::{BGPPeerSpec, DynamicAsn};
 use crate::object::{Draft, PeerDraft};
 use crate::problem::Finding;
 
+/// BGP's port (RFC 4271 §8.2.2). An API server fills it in where a peer names none.
+const DEFAULT_PORT: u16 = 179;
 /// Restart Time where the peer names none (RFC 4724 §3), seconds.
 const DEFAULT_RESTART_TIME: u16 = 120;
 /// Hold time where the peer names none (RFC 4271 §10), seconds.
@@ -41,7 +43,8 @@ pub fn translate(
     let router_id = router_id(spec, findings);
     let password_secret = password(spec, namespace, findings);
     hops(spec, peer_asn, findings);
-    if spec.passive == Some(true) && spec.peer_port.is_some() {
+    let other_port = spec.peer_port.is_some_and(|port| port != DEFAULT_PORT);
+    if spec.passive == Some(true) && other_port {
         findings.push(Finding::warning(
             "spec.peerPort",
             "peerPort has no effect: with passive: true only the peer connects",
@@ -61,7 +64,7 @@ pub fn translate(
         peer_asn: peer_asn?,
         address,
         zone,
-        port: spec.peer_port.unwrap_or(179),
+        port: spec.peer_port.unwrap_or(DEFAULT_PORT),
         source_address,
         hold_time: timers.hold,
         keepalive_time: timers.keepalive,
@@ -122,7 +125,7 @@ fn refuse_unsupported(spec: &BGPPeerSpec, findings: &mut Findings) {
             "remove it, and put the AS number that this peer expects into myASN",
         );
     }
-    if spec.disable_mp.is_some() {
+    if spec.disable_mp == Some(true) {
         findings.push(Finding::warning(
             "spec.disableMP",
             "disableMP has no effect",

@@ -95,7 +95,7 @@ fn service_allocation(
     let mut namespaces = BTreeSet::new();
     for (index, namespace) in allocation.namespaces.iter().enumerate() {
         if !namespaces.insert(namespace.clone()) {
-            findings.push(Finding::warning(
+            findings.push(Finding::error(
                 format!("{field}.namespaces[{index}]"),
                 format!("`{namespace}` is there twice"),
                 "remove one of them",

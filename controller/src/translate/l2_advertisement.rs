@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plan::world::L2Advertisement;
 
-use super::bgp_advertisement::pool_selection;
+use super::bgp_advertisement::{names, pool_selection};
 use super::{Findings, selector};
 use crate::crd::L2AdvertisementSpec;
 use crate::object::Draft;
@@ -24,6 +24,10 @@ pub fn translate(
             "remove it, or narrow nodeSelectors",
         ));
     }
+    let interfaces = names(&spec.interfaces, "spec.interfaces", findings)
+        .iter()
+        .map(|name| name.to_string())
+        .collect();
     let advertisement = L2Advertisement {
         name: Arc::clone(name),
         pools: pool_selection(
@@ -36,7 +40,7 @@ pub fn translate(
             "spec.nodeSelectors",
             findings,
         ),
-        interfaces: spec.interfaces.iter().cloned().collect(),
+        interfaces,
         service_selectors: selector::label_selectors(
             &spec.service_selectors,
             "spec.serviceSelectors",
