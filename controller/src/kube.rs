@@ -10,4 +10,4 @@ mod retry;
 mod secrets;
 mod watch;
 
-pub use source::{Role, Source};
+pub use source::{Hearing, Hearings, Role, Source};

@@ -10,6 +10,7 @@ pub mod crd;
 pub mod deploy;
 pub mod file;
 pub mod kube;
+pub mod last_known;
 pub mod manifest;
 mod names;
 pub mod object;

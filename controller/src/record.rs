@@ -10,7 +10,7 @@
 
 mod error;
 mod format;
-mod write;
+pub(crate) mod write;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
 
-use crate::{check, decode, demo, explain, replay, run, status};
+use crate::{check, decode, demo, explain, replay, run, speaker, status};
 
 /// Where the daemon is asked, unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
@@ -33,6 +33,7 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Run(run::Args),
+    Speaker(speaker::Args),
     Check(check::Args),
     Status(status::Args),
     Explain(explain::Args),
@@ -46,6 +47,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::main(args),
+            Command::Speaker(args) => speaker::main(args),
             Command::Check(args) => check::main(&args),
             Command::Status(args) => status::main(&args),
             Command::Explain(args) => explain::main(&args),

@@ -12,13 +12,18 @@ mod explain;
 mod logging;
 mod net;
 mod observe;
+mod options;
+mod pace;
 mod peer_io;
 mod peers;
 mod record;
 mod replay;
 mod run;
 mod runtime;
+mod signals;
+mod speaker;
 mod status;
+mod view;
 
 use std::process::ExitCode;
 

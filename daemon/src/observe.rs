@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use controller::kube::Hearings;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
@@ -30,7 +31,7 @@ use tracing::info;
 
 use crate::net::tcp;
 use crate::peers::{ListenerProblems, PeerTable};
-use crate::run::round::View;
+use crate::view::View;
 
 /// Connections at a time, on both sockets together. More wait.
 const MAX_CONNECTIONS: usize = 32;
@@ -46,6 +47,8 @@ pub struct Observed {
     peers: PeerTable,
     listener: ListenerProblems,
     options: plan::health::Options,
+    /// How well the API server is heard; `None` where there is none.
+    hearings: Option<watch::Receiver<Arc<Hearings>>>,
     started: Instant,
 }
 
@@ -62,8 +65,22 @@ impl Observed {
             peers,
             listener,
             options,
+            hearings: None,
             started: Instant::now(),
         }
+    }
+
+    /// The same of a daemon that watches a cluster.
+    pub fn with_source(self, hearings: watch::Receiver<Arc<Hearings>>) -> Observed {
+        Observed {
+            hearings: Some(hearings),
+            ..self
+        }
+    }
+
+    fn hearings(&self) -> Option<Arc<Hearings>> {
+        let hearings = self.hearings.as_ref()?;
+        Some(Arc::clone(&hearings.borrow()))
     }
 
     fn view(&self) -> Arc<View> {
@@ -204,7 +221,7 @@ async fn answer(
     match (trusted, parts.as_slice()) {
         (_, ["metrics"]) => metrics::response(metrics::text(observed).await),
         (_, ["healthz"]) => text(StatusCode::OK, "ok\n".into()),
-        (_, ["readyz"]) => ready(&observed.view()),
+        (_, ["readyz"]) => ready(observed),
         (true, ["status"]) => json(report::overview(observed).await),
         (true, ["status", subject]) => match report::subject(subject, observed).await {
             Some(value) => json(value),
@@ -216,8 +233,17 @@ async fn answer(
     }
 }
 
-/// Ready once the first round is announced, and as long as assignments can be kept.
-fn ready(view: &View) -> Response<Full<Bytes>> {
+/// Ready once the first round is announced, of a cluster that has been listed whole, and as long as
+/// assignments can be kept.
+fn ready(observed: &Observed) -> Response<Full<Bytes>> {
+    let view = observed.view();
+    let hearings = observed.hearings().unwrap_or_default();
+    let unlisted = hearings.iter().filter(|(_, hearing)| !hearing.listed);
+    let unlisted: Vec<&str> = unlisted.map(|(kind, _)| kind.name()).collect();
+    if !unlisted.is_empty() {
+        let message = format!("not listed yet: {}\n", unlisted.join(", "));
+        return text(StatusCode::SERVICE_UNAVAILABLE, message);
+    }
     match (view.rounds, &view.state_error) {
         (0, _) => text(StatusCode::SERVICE_UNAVAILABLE, "no round yet\n".into()),
         (_, Some(error)) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),

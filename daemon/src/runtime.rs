@@ -1,8 +1,12 @@
 //! The asynchronous runtime, sized for a machine that has other things to do.
 
 use std::io;
+use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
+
+use crate::cli;
+use crate::logging::{self, LogArgs};
 
 /// Threads that run tasks: one peer's large table must not hold up another peer's KEEPALIVE.
 const WORKERS: usize = 2;
@@ -16,7 +20,7 @@ const STACK: usize = 512 * 1024;
 ///
 /// # Errors
 /// The system has no thread or no file descriptor left.
-pub fn daemon() -> io::Result<Runtime> {
+fn daemon() -> io::Result<Runtime> {
     crate::net::memory::limit_arenas();
     Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -26,6 +30,23 @@ pub fn daemon() -> io::Result<Runtime> {
         .thread_name("herald")
         .enable_all()
         .build()
+}
+
+/// Runs a daemon to its end, with its log and on its runtime.
+pub fn run(log: &LogArgs, daemon: impl Future<Output = Result<(), String>>) -> ExitCode {
+    let ready = logging::start(log).map_err(|error| (2, error));
+    let done = ready.and_then(|()| {
+        let runtime =
+            self::daemon().map_err(|error| (1, format!("cannot start the runtime: {error}")))?;
+        runtime.block_on(daemon).map_err(|error| (1, error))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, error)) => {
+            cli::fail(error);
+            ExitCode::from(code)
+        }
+    }
 }
 
 /// The runtime of a command that asks something and ends.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An object's labels. Objects are many and their labels few and never edited, so they are kept
 /// without room to spare: sorted by key, each key once. Serialized as a map.
@@ -62,6 +62,13 @@ impl From<BTreeMap<String, String>> for Labels {
 impl<const N: usize> From<[(&str, &str); N]> for Labels {
     fn from(labels: [(&str, &str); N]) -> Labels {
         labels.into_iter().collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+        let labels = BTreeMap::<String, String>::deserialize(deserializer)?;
+        Ok(labels.into())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use crate::labels::{LabelSelector, Labels};
@@ -153,6 +153,13 @@ impl<const N: usize> From<[IpFamily; N]> for Families {
     }
 }
 
+impl<'de> Deserialize<'de> for Families {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Families, D::Error> {
+        let families = Vec::<IpFamily>::deserialize(deserializer)?;
+        Ok(families.into_iter().collect())
+    }
+}
+
 impl Serialize for Families {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
@@ -200,7 +207,7 @@ pub enum Protocol {
 }
 
 /// What matters of a Service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Namespace and name.
     pub name: ObjectName,
@@ -233,7 +240,7 @@ pub struct Service {
 }
 
 /// What matters of an EndpointSlice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSlice {
     /// The Service of the `kubernetes.io/service-name` label.
     pub service: ObjectName,
@@ -244,7 +251,7 @@ pub struct EndpointSlice {
 }
 
 /// One endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Addresses (one, in practice).
     pub addresses: Vec<IpAddr>,
@@ -257,7 +264,7 @@ pub struct Endpoint {
 }
 
 /// What matters of a Node.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// The name.
     pub name: Arc<str>,
@@ -288,7 +295,7 @@ pub enum Ready {
 }
 
 /// One entry of a pool's `addresses`: first to last, inclusive, one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressRange {
     /// First address.
     pub first: IpAddr,
@@ -297,7 +304,7 @@ pub struct AddressRange {
 }
 
 /// What matters of an IPAddressPool.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
     /// The name.
     pub name: Arc<str>,
@@ -314,7 +321,7 @@ pub struct Pool {
 }
 
 /// A pool's `serviceAllocation`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceAllocation {
     /// Lower is first; `None` (0 or unset) is last.
     pub priority: Option<u32>,
@@ -327,7 +334,7 @@ pub struct ServiceAllocation {
 }
 
 /// What matters of a BGPPeer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BgpPeer {
     /// The name.
     pub name: Arc<str>,
@@ -383,7 +390,7 @@ impl fmt::Debug for Password {
 }
 
 /// The AS expected of a peer: `peerASN` or `dynamicASN`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerAsn {
     /// `peerASN`, never 0.
     Exactly(u32),
@@ -394,7 +401,7 @@ pub enum PeerAsn {
 }
 
 /// A community as written in an advertisement, aliases resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Community {
     /// `A:B` (RFC 1997).
     Standard(u32),
@@ -403,7 +410,7 @@ pub enum Community {
 }
 
 /// What matters of a BGPAdvertisement.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BgpAdvertisement {
     /// The name.
     pub name: Arc<str>,
@@ -430,7 +437,7 @@ pub struct BgpAdvertisement {
 }
 
 /// Which pools an advertisement is for: names or selectors; both empty is all pools.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolSelection {
     /// `ipAddressPools`.
     pub names: BTreeSet<Arc<str>>,
@@ -439,7 +446,7 @@ pub struct PoolSelection {
 }
 
 /// What matters of an L2Advertisement. A pool that one selects is in L2 mode.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct L2Advertisement {
     /// The name.
     pub name: Arc<str>,

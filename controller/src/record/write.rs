@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{MAX_FILE, RecordError};
@@ -39,7 +40,10 @@ pub fn replace(
         }
     };
     before(Step::Create).map_err(failed("create"))?;
-    let mut file = File::create(&temporary).map_err(failed("create"))?;
+    let mut options = OpenOptions::new();
+    // A speaker's file holds passwords.
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&temporary).map_err(failed("create"))?;
     let (first, rest) = bytes.split_at(bytes.len() / 2);
     for (step, part) in [(Step::WriteHalf, first), (Step::WriteRest, rest)] {
         before(step)

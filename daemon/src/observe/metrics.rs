@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use bgp::peer::PeerStatus;
 use bytes::Bytes;
+use controller::kube::Hearing;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use plan::pools::PoolUsage;
 
 use super::{Observed, report};
-use crate::run::round::View;
+use crate::view::View;
 use text::{Metric, Samples};
 
 /// A neighbour that answers.
@@ -139,6 +140,33 @@ const POOLS: &[Metric<Pool>] = &[
     ),
 ];
 
+/// A kind of object that is watched.
+struct Watched {
+    kind: &'static str,
+    hearing: Hearing,
+}
+
+const WATCHES: &[Metric<Watched>] = &[
+    Metric::gauge(
+        "herald_watch_up",
+        "Whether the API server is heard about a kind.",
+        |watched, out| {
+            let up = watched.hearing.listed && watched.hearing.error.is_none();
+            out.add(&[("kind", watched.kind)], u8::from(up));
+        },
+    ),
+    Metric::counter(
+        "herald_watch_failures_total",
+        "Requests to list or watch a kind that failed.",
+        |watched, out| out.add(&[("kind", watched.kind)], watched.hearing.failures),
+    ),
+    Metric::counter(
+        "herald_watch_lists_total",
+        "Times that a kind was listed whole: once, and when the API server had forgotten the watch.",
+        |watched, out| out.add(&[("kind", watched.kind)], watched.hearing.lists),
+    ),
+];
+
 /// The process and its World.
 struct Daemon {
     view: Arc<View>,
@@ -207,6 +235,13 @@ pub async fn text(observed: &Observed) -> String {
     }
     for table in [DAEMON, metallb::DAEMON] {
         text::write(&mut text, table, &daemon);
+    }
+    if let Some(hearings) = observed.hearings() {
+        let watched = hearings.iter().map(|(kind, hearing)| Watched {
+            kind: kind.name(),
+            hearing: hearing.clone(),
+        });
+        text::write(&mut text, WATCHES, &watched.collect::<Vec<_>>());
     }
     text
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::Observed;
 use crate::peer_io::{PeerHandle, PeerReport, PeerSpec};
-use crate::run::round::View;
 use crate::status::reason;
+use crate::view::View;
 
 /// Everything in short.
 pub async fn overview(observed: &Observed) -> Value {
@@ -20,7 +20,7 @@ pub async fn overview(observed: &Observed) -> Value {
         "node": view.node,
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": seconds(observed.started.elapsed()),
-        "health": view.announcements.health.to_string(),
+        "health": view.announcements.as_ref().map(|announced| announced.health.to_string()),
         "rounds": view.rounds,
         "stateError": view.state_error,
         "listenErrors": observed.listener.texts(),
@@ -177,15 +177,18 @@ fn session(spec: &PeerSpec, PeerReport { at, status }: &PeerReport) -> Value {
 }
 
 fn services(view: &View) -> Value {
-    let verdicts = view.announcements.services(&view.world);
-    verdicts
-        .map(|(service, verdict)| {
+    let announced = view.announcements.as_ref();
+    let verdict = |position: usize| announced?.verdicts.get(position);
+    let services = view.world.services.values().enumerate();
+    services
+        .map(|(position, service)| {
             let held = view.allocation.of(service);
-            let (peers, reason, message) = match verdict {
-                Verdict::Announced { peers } => (peers.to_vec(), None, None),
-                Verdict::NotAnnounced(reason) => {
+            let (peers, reason, message) = match verdict(position) {
+                Some(Verdict::Announced { peers }) => (peers.to_vec(), None, None),
+                Some(Verdict::NotAnnounced(reason)) => {
                     (Vec::new(), Some(reason.word()), Some(reason.to_string()))
                 }
+                None => (Vec::new(), None, None),
             };
             json!({
                 "namespace": service.name.namespace,
@@ -245,8 +248,9 @@ fn nodes(view: &View, options: plan::health::Options) -> Value {
 }
 
 fn routes(view: &View) -> Value {
-    let tables = view.announcements.peers.iter();
-    tables
+    let announced = view.announcements.iter();
+    announced
+        .flat_map(|announced| &announced.peers)
         .flat_map(|(peer, routes)| {
             routes.iter().map(move |route| {
                 json!({

@@ -10,43 +10,10 @@ use controller::file::Snapshot;
 use controller::record::{Assignment, Assignments, Record, RecordError};
 use plan::alloc::{Outcome, Reason};
 use plan::world::{ObjectName, Service, World};
-use plan::{Allocation, Announcements, allocate, announce};
-use tracing::{error, info, warn};
+use plan::{Allocation, allocate, announce};
+use tracing::{error, info};
 
-/// All that a round found, for peers and for people.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// This node.
-    pub node: Arc<str>,
-    /// The World, with what is assigned.
-    pub world: World,
-    /// What is wrong with the configuration.
-    pub problems: Vec<Problem>,
-    /// Who has what, and why.
-    pub allocation: Allocation,
-    /// What this node announces, and why not more.
-    pub announcements: Announcements,
-    /// Rounds so far; 0 is before the first.
-    pub rounds: u64,
-    /// Why the latest assignments could not be recorded, so that none of them is in this view.
-    pub state_error: Option<String>,
-}
-
-impl View {
-    /// Before the first round.
-    pub fn empty(node: Arc<str>) -> View {
-        let world = World::default();
-        View {
-            announcements: announce(&node, &world, plan::health::Options::default()),
-            allocation: Allocation::default(),
-            problems: Vec::new(),
-            rounds: 0,
-            state_error: None,
-            world,
-            node,
-        }
-    }
-}
+use crate::view::{ProblemLog, View};
 
 /// What goes from round to round: the record, and what has been logged.
 #[derive(Debug)]
@@ -54,7 +21,7 @@ pub struct Rounds {
     node: Arc<str>,
     record: Record,
     options: plan::health::Options,
-    logged: BTreeSet<String>,
+    problems: ProblemLog,
     /// Why the record cannot be written, as logged.
     state_error: Option<String>,
     done: u64,
@@ -67,7 +34,7 @@ impl Rounds {
             node,
             record,
             options,
-            logged: BTreeSet::new(),
+            problems: ProblemLog::default(),
             state_error: None,
             done: 0,
         }
@@ -81,7 +48,7 @@ impl Rounds {
     /// The next round. What it returns may be announced: it is on disk. Where it could not be
     /// written, each Service has what the record says, and the error is in the view.
     pub fn next(&mut self, snapshot: &Snapshot) -> View {
-        self.log(&snapshot.problems);
+        self.problems.log(&snapshot.problems);
         let world = self.record.merge(&snapshot.world);
         let mut allocation = allocate(&world);
         let mut world = world.with(&allocation);
@@ -97,7 +64,7 @@ impl Rounds {
             problems: snapshot.problems.clone(),
             rounds: self.done,
             state_error: stored.err().map(|error| error.to_string()),
-            announcements: announce(&self.node, &world, self.options),
+            announcements: Some(announce(&self.node, &world, self.options)),
             world,
             allocation,
         }
@@ -177,18 +144,6 @@ impl Rounds {
             (_, _) => {}
         }
         self.state_error = now;
-    }
-
-    /// Each problem once, when it comes and when it goes.
-    fn log(&mut self, problems: &[Problem]) {
-        let now: BTreeSet<String> = problems.iter().map(Problem::to_string).collect();
-        for problem in now.difference(&self.logged) {
-            warn!("{problem}");
-        }
-        for problem in self.logged.difference(&now) {
-            info!("repaired: {problem}");
-        }
-        self.logged = now;
     }
 }
 

@@ -1,0 +1,136 @@
+//! Flags that several daemons have.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// `--metrics`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MetricsArg {
+    /// Where /metrics, /healthz and /readyz are served, or `off`.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT|off",
+        env = "HERALD_METRICS",
+        default_value = ":7472",
+        value_parser = metrics_address
+    )]
+    pub metrics: MetricsAddress,
+}
+
+/// How a node announces.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AnnounceArgs {
+    /// Listen for peers there (repeatable); port 179 if none is said. By default it listens at
+    /// every address as long as a BGPPeer is passive.
+    #[arg(
+        long,
+        value_name = "ADDR[:PORT]",
+        env = "HERALD_LISTEN",
+        value_delimiter = ',',
+        value_parser = listen_address
+    )]
+    pub listen: Vec<SocketAddr>,
+    /// Record each peer's session into a file of this directory, for `herald replay`: 64 MiB a
+    /// file at most, and up to four earlier ones a peer. Passwords are not in them.
+    #[arg(long, value_name = "DIR", env = "HERALD_RECORD")]
+    pub record: Option<PathBuf>,
+    /// Announce from a node with the label that excludes it from external load balancers.
+    #[arg(long, env = "HERALD_IGNORE_EXCLUDE_LB")]
+    pub ignore_exclude_lb: bool,
+    /// What a cordoned node does: announce with GRACEFUL_SHUTDOWN, or as before.
+    #[arg(long, value_enum, default_value_t, env = "HERALD_ON_CORDON")]
+    pub on_cordon: OnCordon,
+}
+
+impl AnnounceArgs {
+    /// How nodes are judged.
+    pub fn health(&self) -> plan::health::Options {
+        plan::health::Options {
+            ignore_exclude_label: self.ignore_exclude_lb,
+            keep_on_cordon: self.on_cordon == OnCordon::Keep,
+        }
+    }
+}
+
+/// Where the cluster is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig file. Without it: KUBECONFIG, ~/.kube/config, or the Pod's ServiceAccount.
+    #[arg(long, value_name = "FILE", env = "HERALD_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the configuration: IPAddressPool, BGPPeer and so on, and the Lease.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HERALD_NAMESPACE",
+        default_value = "herald-system"
+    )]
+    pub namespace: String,
+}
+
+/// `--on-cordon`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnCordon {
+    /// De-preferred, until it is drained.
+    #[default]
+    Leave,
+    /// As if it were not cordoned.
+    Keep,
+}
+
+/// `--metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsAddress(pub Option<SocketAddr>);
+
+fn metrics_address(text: &str) -> Result<MetricsAddress, String> {
+    if text == "off" {
+        return Ok(MetricsAddress(None));
+    }
+    let whole = match text.strip_prefix(':') {
+        Some(port) => format!("[::]:{port}"),
+        None => text.to_owned(),
+    };
+    let address = whole.parse();
+    address
+        .map(|address| MetricsAddress(Some(address)))
+        .map_err(|_| "expected ADDR:PORT, :PORT or off".to_owned())
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let alone = text.parse::<IpAddr>().ok();
+    let alone = alone.map(|address| SocketAddr::new(address, 179));
+    alone
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| "expected an address, or ADDR:PORT ([ADDR]:PORT for IPv6)".to_owned())
+}
+
+/// The name the kernel has for this host.
+pub fn host_name() -> Result<String, String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name =
+        name.map_err(|error| format!("cannot find the host's name ({error}): set --node"))?;
+    Ok(name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_their_defaults() {
+        assert_eq!(metrics_address("off"), Ok(MetricsAddress(None)));
+        let any = "[::]:7472".parse().ok();
+        assert_eq!(metrics_address(":7472"), Ok(MetricsAddress(any)));
+        assert!(metrics_address("7472").is_err());
+        let table = [
+            ("127.0.0.2", "127.0.0.2:179"),
+            ("127.0.0.2:1790", "127.0.0.2:1790"),
+            ("::1", "[::1]:179"),
+            ("[::1]:1790", "[::1]:1790"),
+        ];
+        for (text, address) in table {
+            assert_eq!(listen_address(text).ok(), address.parse().ok(), "{text}");
+        }
+        assert!(listen_address("localhost").is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! `herald speaker`: announces, from one node of a cluster, what is assigned.
+
+mod keeper;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use controller::kube::{Role, Source, client};
+use controller::last_known;
+use controller::snapshot::Snapshot;
+use plan::{Allocation, World, announce};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::cli::{ClassArg, SocketArg};
+use crate::logging::LogArgs;
+use crate::net::{interface, memory};
+use crate::observe::{self, Observed};
+use crate::options::{AnnounceArgs, ClusterArgs, MetricsArg};
+use crate::pace::Pace;
+use crate::peers::{Identity, Peers, desired};
+use crate::record::Recordings;
+use crate::runtime;
+use crate::signals::{Heard, Signals};
+use crate::view::{ProblemLog, View};
+use keeper::Keeper;
+
+/// How long the API server is waited for, before the World of the last run is announced.
+const API_WITHIN: Duration = Duration::from_secs(3);
+/// How often listening is tried again, if it has failed.
+const LISTEN_AGAIN: Duration = Duration::from_secs(10);
+/// The text of the Cease that a stop sends (RFC 9003).
+const STOPPING: &str = "herald stopping";
+
+/// Announces, from one node of a cluster, what is assigned. Writes no Service.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// This node's name, as its Node object has it.
+    #[arg(long, value_name = "NAME", env = "HERALD_NODE")]
+    node: String,
+    /// The file that keeps what the cluster last said, so that it is announced although the API
+    /// server is away when this starts. Passwords of BGPPeers are in it.
+    #[arg(long, value_name = "FILE", env = "HERALD_STATE")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    announce: AnnounceArgs,
+    #[command(flatten)]
+    metrics: MetricsArg,
+    #[command(flatten)]
+    socket: SocketArg,
+    #[command(flatten)]
+    classes: ClassArg,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs the command, until SIGTERM or SIGINT.
+pub fn main(args: Args) -> ExitCode {
+    runtime::run(&args.log.clone(), run(args))
+}
+
+async fn run(args: Args) -> Result<(), String> {
+    let node: Arc<str> = args.node.into();
+    let health = args.announce.health();
+    let client = client::connect(args.cluster.kubeconfig.as_deref()).await?;
+    let recordings = args.announce.record.as_deref();
+    let recordings = recordings.map(Recordings::open).transpose()?;
+    let peers = Peers::new(args.announce.listen, recordings);
+    let namespace = &args.cluster.namespace;
+    let source = Source::start(&client, Role::Speaker, namespace, args.classes.options());
+    let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
+    let observed = Observed::new(view, peers.table(), peers.listener_problems(), health)
+        .with_source(source.hearings());
+    let servers = observe::serve(&args.socket.socket, args.metrics.metrics.0, observed).await?;
+    info!(%node, %namespace, version = env!("CARGO_PKG_VERSION"), "herald speaks for the node");
+    let last = args.state.as_deref().and_then(|path| {
+        let last = last_known::load(path);
+        last.unwrap_or_else(|error| {
+            warn!(%error, "what the cluster last said is not known");
+            None
+        })
+    });
+    let speaker = Speaker {
+        identity: Identity {
+            node,
+            host: interface::first_ipv4(),
+        },
+        health,
+        peers,
+        views,
+        keeper: Keeper::new(args.state),
+        problems: ProblemLog::default(),
+        rounds: 0,
+        last,
+    };
+    speaker.serve(&source).await?;
+    drop(servers);
+    Ok(())
+}
+
+struct Speaker {
+    identity: Identity,
+    health: plan::health::Options,
+    peers: Peers,
+    views: watch::Sender<Arc<View>>,
+    keeper: Keeper,
+    problems: ProblemLog,
+    rounds: u64,
+    /// The World of the last run, until the API server has been heard.
+    last: Option<World>,
+}
+
+impl Speaker {
+    /// One round for each snapshot. What changes meanwhile is the next one.
+    async fn serve(mut self, source: &Source) -> Result<(), String> {
+        let mut signals = Signals::new()?;
+        let mut snapshots = source.snapshots();
+        let waited = tokio::time::sleep_until(Instant::now() + API_WITHIN);
+        let mut waited = std::pin::pin!(waited);
+        let mut pace = Pace::new();
+        let mut current: Option<Arc<Snapshot>> = None;
+        loop {
+            tokio::select! {
+                changed = async { pace.ready().await; snapshots.changed().await } => {
+                    changed.map_err(|_| "the cluster is no longer watched".to_owned())?;
+                    current.clone_from(&snapshots.borrow_and_update());
+                    self.last = None;
+                }
+                () = &mut waited, if self.last.is_some() => {
+                    let Some(world) = self.last.take() else { continue };
+                    warn!("the API server is not heard: what it last said is announced");
+                    let last = Snapshot { world, ..Snapshot::default() };
+                    current = Some(Arc::new(last));
+                }
+                () = tokio::time::sleep(LISTEN_AGAIN), if self.must_listen_again() => {}
+                heard = signals.next() => match heard {
+                    // There is nothing to read again: the API server tells of every change.
+                    Heard::Reread => continue,
+                    Heard::Stop => break,
+                }
+            }
+            if let Some(snapshot) = &current {
+                // It computes: the other threads have the peers meanwhile.
+                tokio::task::block_in_place(|| pace.round(|| self.round(snapshot)));
+            }
+        }
+        info!("stopping");
+        self.peers.stop(STOPPING).await;
+        self.keeper.stop().await;
+        Ok(())
+    }
+
+    fn round(&mut self, snapshot: &Snapshot) {
+        self.problems.log(&snapshot.problems);
+        let world = snapshot.world.clone();
+        let announcements = announce(&self.identity.node, &world, self.health);
+        self.peers
+            .apply(desired(&world, &announcements, &self.identity));
+        self.rounds += 1;
+        self.keeper.keep(&world);
+        self.views.send_replace(Arc::new(View {
+            node: Arc::clone(&self.identity.node),
+            problems: snapshot.problems.clone(),
+            rounds: self.rounds,
+            state_error: None,
+            announcements: Some(announcements),
+            allocation: Allocation::default(),
+            world,
+        }));
+        memory::trim();
+    }
+
+    fn must_listen_again(&self) -> bool {
+        !self.peers.listener_problems().texts().is_empty()
+    }
+}

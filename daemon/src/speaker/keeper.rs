@@ -1,0 +1,86 @@
+//! Keeps the World in the state file: the latest one, now and then.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use controller::last_known;
+use plan::World;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+/// Time between two writes, at least: how old the file may be while things change.
+const REST: Duration = Duration::from_secs(10);
+
+/// The task that writes, if there is a file.
+#[derive(Debug)]
+pub struct Keeper(Option<Task>);
+
+#[derive(Debug)]
+struct Task {
+    latest: watch::Sender<Option<World>>,
+    stop: Arc<Notify>,
+    handle: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// For this file; `None` keeps nothing.
+    pub fn new(path: Option<PathBuf>) -> Keeper {
+        Keeper(path.map(|path| {
+            let (latest, worlds) = watch::channel(None);
+            let stop = Arc::new(Notify::new());
+            let handle = tokio::spawn(keep(path, worlds, Arc::clone(&stop)));
+            Task {
+                latest,
+                stop,
+                handle,
+            }
+        }))
+    }
+
+    /// This is the World now.
+    pub fn keep(&self, world: &World) {
+        if let Some(task) = &self.0 {
+            task.latest.send_replace(Some(world.clone()));
+        }
+    }
+
+    /// Writes what is not yet written, and ends.
+    pub async fn stop(self) {
+        if let Some(Task {
+            latest,
+            stop,
+            handle,
+        }) = self.0
+        {
+            drop(latest);
+            stop.notify_one();
+            // It ends by itself once nobody can tell it anything.
+            let _ = handle.await;
+        }
+    }
+}
+
+async fn keep(path: PathBuf, mut worlds: watch::Receiver<Option<World>>, stop: Arc<Notify>) {
+    let mut failed = false;
+    // What was told before the end is still heard.
+    while worlds.changed().await.is_ok() {
+        let Some(world) = worlds.borrow_and_update().clone() else {
+            continue;
+        };
+        let file = path.clone();
+        let saved = tokio::task::spawn_blocking(move || last_known::save(&file, &world)).await;
+        match saved {
+            Ok(Err(error)) if !std::mem::replace(&mut failed, true) => {
+                warn!(%error, "what the cluster says cannot be kept for the next start");
+            }
+            Ok(Err(_)) | Err(_) => {}
+            Ok(Ok(())) => failed = false,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REST) => {}
+            () = stop.notified() => {}
+        }
+    }
+}
