@@ -177,7 +177,8 @@ pub(super) const DAEMON: &[Metric<Daemon>] = &[
 impl Daemon {
     fn announced(&self, out: &mut Samples<'_>) {
         let view = &self.view;
-        for (service, verdict) in view.announcements.services(&view.world) {
+        let announced = view.announcements.iter();
+        for (service, verdict) in announced.flat_map(|announced| announced.services(&view.world)) {
             if matches!(verdict, Verdict::NotAnnounced(_)) {
                 continue;
             }
