@@ -3,17 +3,20 @@
 //! `plan/tests/scenarios/NAME.yaml` is read, addresses are allocated, and each Node announces;
 //! `NAME.txt` beside it says what must come of it. `UPDATE_GOLDEN=1` writes the texts anew: read
 //! them before they are kept. A first line `# options: …` sets what is no manifest:
-//! `lb-class=CLASS`, `live=NODE,NODE`, `keep-on-cordon`, `ignore-exclude-label`.
+//! `lb-class=CLASS`, `live=NODE,NODE`, `keep-on-cordon`, `ignore-exclude-label`, and
+//! `no-sharing-grace`, which has the round made on a clock.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use controller::file;
 use controller::record::Assignments;
 use controller::{Options, Severity};
-use plan::alloc::Allocation;
+use jiff::Timestamp;
+use plan::alloc::{self, Allocation, Sharing, allocate_at};
 use plan::announce::{Announcements, Attributes, NotAnnounced, Verdict};
 use plan::world::{Community, Liveness, ObjectName};
 use plan::{World, allocate, announce, explain, health};
@@ -73,6 +76,8 @@ struct Settings {
     controller: Options,
     health: health::Options,
     live: Option<BTreeSet<Arc<str>>>,
+    /// Rounds are made on a clock, with these.
+    on_a_clock: Option<alloc::Options>,
 }
 
 impl Settings {
@@ -90,6 +95,10 @@ impl Settings {
                     settings.live = Some(nodes.map(Arc::from).collect());
                 }
                 None if word == "keep-on-cordon" => settings.health.keep_on_cordon = true,
+                None if word == "no-sharing-grace" => {
+                    let options = settings.on_a_clock.get_or_insert_default();
+                    options.sharing_grace = Duration::ZERO;
+                }
                 None if word == "ignore-exclude-label" => {
                     settings.health.ignore_exclude_label = true;
                 }
@@ -97,6 +106,15 @@ impl Settings {
             }
         }
         settings
+    }
+
+    fn allocate(&self, world: &World) -> Allocation {
+        match self.on_a_clock {
+            Some(options) => {
+                allocate_at(world, Timestamp::UNIX_EPOCH, &Sharing::default(), options)
+            }
+            None => allocate(world),
+        }
     }
 }
 
@@ -109,12 +127,12 @@ fn run(text: &str) -> String {
         &Assignments::new(),
     );
     let mut world = snapshot.world;
-    if let Some(live) = settings.live {
-        world.liveness = Liveness::Live(live);
+    if let Some(live) = &settings.live {
+        world.liveness = Liveness::Live(live.clone());
     }
-    let allocation = allocate(&world);
+    let allocation = settings.allocate(&world);
     let after = world.with(&allocation);
-    let again = after.with(&allocate(&after));
+    let again = after.with(&settings.allocate(&after));
     assert_eq!(held(&again), held(&after), "a second round");
     let mut out = String::new();
     for problem in snapshot.problems {

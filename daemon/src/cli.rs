@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 
@@ -88,6 +89,26 @@ impl ClassArg {
     }
 }
 
+/// A number and `ms`, `s`, `m` or `h`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and a unit: 500ms, 10s, 1m, 1h".to_owned();
+    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(unit);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(milliseconds) {
+        // A year is as good as for ever, and no clock runs over.
+        Some(total) if (1..=31_536_000_000).contains(&total) => Ok(Duration::from_millis(total)),
+        Some(_) | None => Err("write a time between 1ms and 8760h".to_owned()),
+    }
+}
+
 /// `-o`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
@@ -144,6 +165,36 @@ mod tests {
                 let variable = argument.map(|argument| argument.get_env().is_some());
                 assert_ne!(variable, Some(false), "{} {name}", command.get_name());
             }
+        }
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        let cases = [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("1m", 60_000),
+            ("2h", 7_200_000),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_millis(expected)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "10",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "1d",
+            "99999999999h",
+            "8761h",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

@@ -32,7 +32,7 @@ use screen::{Format, Screen};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End after this time, such as 10s or 1m (default: Ctrl-C ends it, piped or not).
-    #[arg(long = "for", value_name = "DURATION", env = "HERALD_FOR", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", env = "HERALD_FOR", value_parser = crate::cli::duration)]
     time: Option<Duration>,
     /// Talk to this router instead of the embedded one. It has to expect a neighbour in AS 64512.
     /// What it holds is not known here; our Adj-RIB-Out is shown.
@@ -84,59 +84,4 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 fn size() -> Option<(usize, usize)> {
     let (columns, rows) = terminal_size::terminal_size()?;
     Some((columns.0.into(), rows.0.into()))
-}
-
-/// A number and `ms`, `s`, `m` or `h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and a unit: 500ms, 10s, 1m, 1h".to_owned();
-    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(unit);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let milliseconds: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    match number.checked_mul(milliseconds) {
-        // A year is as good as for ever, and no clock runs over.
-        Some(total) if (1..=31_536_000_000).contains(&total) => Ok(Duration::from_millis(total)),
-        Some(_) | None => Err("write a time between 1ms and 8760h".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_a_number_and_a_unit() {
-        let cases = [
-            ("500ms", 500),
-            ("10s", 10_000),
-            ("1m", 60_000),
-            ("2h", 7_200_000),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(
-                duration(text),
-                Ok(Duration::from_millis(expected)),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            "10",
-            "s",
-            "0s",
-            "-1s",
-            "1.5s",
-            "1d",
-            "99999999999h",
-            "8761h",
-        ] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod cli;
+mod clock;
 mod decode;
 mod demo;
 mod explain;

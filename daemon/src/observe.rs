@@ -20,6 +20,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use plan::alloc::Outcome;
 use plan::explain::Explanation;
 use plan::world::ObjectName;
 use serde_json::Value;
@@ -265,7 +266,8 @@ fn explain(form: &str, namespace: &str, name: &str, observed: &Observed) -> Resp
     }
 }
 
-/// What `plan` would give is not what the Service has while that cannot be recorded.
+/// What `plan` would give is not what the Service has while that cannot be recorded; and until when
+/// a mismatch with other Services is tolerated, only the rounds know.
 fn as_recorded(mut explanation: Explanation, view: &View) -> Explanation {
     let Some(service) = view.world.services.get(&explanation.service) else {
         return explanation;
@@ -276,6 +278,9 @@ fn as_recorded(mut explanation: Explanation, view: &View) -> Explanation {
         explanation.pool = held.pool.cloned();
         explanation.allocation = held.outcome.to_string();
         explanation.nodes.clear();
+    }
+    if let Outcome::Tolerated(_, _) = held.outcome {
+        explanation.allocation = held.outcome.to_string();
     }
     explanation
 }

@@ -2,6 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
+
+use plan::alloc;
+
+use crate::cli::duration;
 
 /// `--metrics`.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,6 +73,37 @@ pub struct ClusterArgs {
     pub namespace: String,
 }
 
+/// How addresses are shared.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SharingArgs {
+    /// How long Services that share an address may disagree in what sharing asks for while they
+    /// are edited one after the other; 0: not at all.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "HERALD_SHARING_GRACE",
+        default_value = "2m",
+        value_parser = duration_or_0
+    )]
+    sharing_grace: Duration,
+}
+
+impl SharingArgs {
+    /// The same, as the allocator takes it.
+    pub fn options(&self) -> alloc::Options {
+        alloc::Options {
+            sharing_grace: self.sharing_grace,
+        }
+    }
+}
+
+fn duration_or_0(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => duration(text),
+    }
+}
+
 /// `--on-cordon`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnCordon {
@@ -132,5 +168,12 @@ mod tests {
             assert_eq!(listen_address(text).ok(), address.parse().ok(), "{text}");
         }
         assert!(listen_address("localhost").is_err());
+    }
+
+    #[test]
+    fn a_grace_period_may_be_0() {
+        assert_eq!(duration_or_0("0"), Ok(Duration::ZERO));
+        assert_eq!(duration_or_0("90s"), Ok(Duration::from_secs(90)));
+        assert!(duration_or_0("0h").is_err());
     }
 }

@@ -13,10 +13,11 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::cli::{ClassArg, SocketArg};
+use crate::clock::Clock;
 use crate::logging::LogArgs;
 use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
-use crate::options::{self, AnnounceArgs, MetricsArg};
+use crate::options::{self, AnnounceArgs, MetricsArg, SharingArgs};
 use crate::peers::{Identity, Peers, desired};
 use crate::record::Recordings;
 use crate::runtime;
@@ -53,6 +54,8 @@ pub struct Args {
     #[command(flatten)]
     classes: ClassArg,
     #[command(flatten)]
+    sharing: SharingArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -84,7 +87,8 @@ async fn run(args: Args) -> Result<(), String> {
     let (record, source) = tokio::task::block_in_place(read)?;
     info!(%node, config = %args.config.display(), version = env!("CARGO_PKG_VERSION"), "herald runs");
     let daemon = Daemon {
-        rounds: Rounds::new(node, record, health),
+        rounds: Rounds::new(node, record, health, args.sharing.options()),
+        clock: Clock::start(),
         source,
         peers,
         identity,
@@ -112,6 +116,7 @@ fn open(
 
 struct Daemon {
     rounds: Rounds,
+    clock: Clock,
     source: Source,
     peers: Peers,
     identity: Identity,
@@ -124,17 +129,15 @@ impl Daemon {
         let mut signals = Signals::new()?;
         let mut snapshots = self.source.snapshots();
         snapshots.mark_changed();
-        let mut again = false;
+        let mut due = None;
         loop {
-            let retry = match again {
-                true => STORE_AGAIN,
-                false => LISTEN_AGAIN,
-            };
+            let listen = self.must_listen_again().then_some(LISTEN_AGAIN);
+            let wait = due.into_iter().chain(listen).min();
             tokio::select! {
                 changed = snapshots.changed() => {
                     changed.map_err(|_| "the directory is no longer watched".to_owned())?;
                 }
-                () = tokio::time::sleep(retry), if again || self.must_listen_again() => {}
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                 heard = signals.next() => match heard {
                     Heard::Reread => {
                         info!("SIGHUP: reading the directory");
@@ -145,17 +148,17 @@ impl Daemon {
             }
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             // It computes, and writes a file: the other thread has the peers meanwhile.
-            again = tokio::task::block_in_place(|| self.round(&snapshot));
+            due = tokio::task::block_in_place(|| self.round(&snapshot));
         }
         info!("stopping");
         self.peers.stop(STOPPING).await;
         Ok(())
     }
 
-    /// Whether it has to be done again although nothing changes.
-    fn round(&mut self, snapshot: &controller::file::Snapshot) -> bool {
+    /// After how long there has to be another one although nothing changes.
+    fn round(&mut self, snapshot: &controller::file::Snapshot) -> Option<Duration> {
         let before = self.rounds.assignments();
-        let view = self.rounds.next(snapshot);
+        let view = self.rounds.next(snapshot, self.clock.now());
         let after = self.rounds.assignments();
         if !Arc::ptr_eq(&before, &after) {
             self.source.set_assignments(after);
@@ -164,10 +167,12 @@ impl Daemon {
             self.peers
                 .apply(desired(&view.world, announcements, &self.identity));
         }
-        let again = view.state_error.is_some();
+        let store = view.state_error.is_some().then_some(STORE_AGAIN);
+        let deadline = view.allocation.deadline;
+        let deadline = deadline.map(|deadline| self.clock.until(deadline));
         self.views.send_replace(Arc::new(view));
         memory::trim();
-        again
+        store.into_iter().chain(deadline).min()
     }
 
     fn must_listen_again(&self) -> bool {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use controller::Problem;
 use controller::file::Snapshot;
 use controller::record::{Assignment, Assignments, Record, RecordError};
-use plan::alloc::{Outcome, Reason};
+use plan::alloc::{self, Outcome, Reason, Sharing, Timestamp, allocate_at};
 use plan::world::{ObjectName, Service, World};
-use plan::{Allocation, allocate, announce};
+use plan::{Allocation, announce};
 use tracing::{error, info};
 
 use crate::view::{ProblemLog, View};
@@ -21,6 +21,9 @@ pub struct Rounds {
     node: Arc<str>,
     record: Record,
     options: plan::health::Options,
+    allocation: alloc::Options,
+    /// What the latest round remembered of shared addresses.
+    sharing: Sharing,
     problems: ProblemLog,
     /// Why the record cannot be written, as logged.
     state_error: Option<String>,
@@ -29,11 +32,18 @@ pub struct Rounds {
 
 impl Rounds {
     /// Rounds for this node, over this record.
-    pub fn new(node: Arc<str>, record: Record, options: plan::health::Options) -> Rounds {
+    pub fn new(
+        node: Arc<str>,
+        record: Record,
+        options: plan::health::Options,
+        allocation: alloc::Options,
+    ) -> Rounds {
         Rounds {
             node,
             record,
             options,
+            allocation,
+            sharing: Sharing::default(),
             problems: ProblemLog::default(),
             state_error: None,
             done: 0,
@@ -45,12 +55,13 @@ impl Rounds {
         self.record.assignments()
     }
 
-    /// The next round. What it returns may be announced: it is on disk. Where it could not be
-    /// written, each Service has what the record says, and the error is in the view.
-    pub fn next(&mut self, snapshot: &Snapshot) -> View {
+    /// The round at this time, which is not before that of the round before. What it returns may be
+    /// announced: it is on disk. Where it could not be written, each Service has what the record says, and the error is in the view.
+    pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp) -> View {
         self.problems.log(&snapshot.problems);
         let world = self.record.merge(&snapshot.world);
-        let mut allocation = allocate(&world);
+        let mut allocation = allocate_at(&world, now, &self.sharing, self.allocation);
+        self.sharing.clone_from(&allocation.sharing);
         let mut world = world.with(&allocation);
         let kept = self.kept(&world, snapshot);
         let stored = self.record.store(kept);
@@ -153,6 +164,7 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
     const POOL: &str = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
         metadata: {name: default}\nspec: {addresses: [203.0.113.0/24]}\n";
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n\
@@ -161,9 +173,9 @@ mod tests {
     #[test]
     fn a_round_assigns_and_the_next_one_changes_nothing() {
         let mut rounds = rounds();
-        let first = rounds.next(&snapshot(SERVICE));
+        let first = rounds.next(&snapshot(SERVICE), NOW);
         assert_eq!(rounds.assignments().len(), 1);
-        let second = rounds.next(&snapshot(SERVICE));
+        let second = rounds.next(&snapshot(SERVICE), NOW);
         assert_eq!(first.world, second.world);
         assert_eq!((first.rounds, second.rounds), (1, 2));
     }
@@ -171,16 +183,51 @@ mod tests {
     #[test]
     fn an_assignment_outlives_a_manifest_that_cannot_be_read_but_not_a_deleted_one() {
         let mut rounds = rounds();
-        rounds.next(&snapshot(SERVICE));
-        rounds.next(&snapshot("kind: ["));
+        rounds.next(&snapshot(SERVICE), NOW);
+        rounds.next(&snapshot("kind: ["), NOW);
         assert_eq!(rounds.assignments().len(), 1);
-        rounds.next(&snapshot(""));
+        rounds.next(&snapshot(""), NOW);
         assert_eq!(rounds.assignments().len(), 0);
+    }
+
+    #[test]
+    fn sharers_that_disagree_are_remembered_from_round_to_round() {
+        let mut rounds = rounds();
+        let shared = |web: &str, mail: &str| {
+            let service = |name: &str, port: u16, policy: &str| {
+                format!(
+                    "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations: \
+                     {{metallb.io/allow-shared-ip: key}}\nspec: {{type: LoadBalancer, ports: \
+                     [{{port: {port}}}], externalTrafficPolicy: {policy}}}\n"
+                )
+            };
+            snapshot(&(service("web", 80, web) + &service("mail", 25, mail)))
+        };
+        let held = |view: &View| {
+            view.world
+                .services
+                .values()
+                .map(|s| s.assigned.clone())
+                .collect()
+        };
+        let before: Vec<_> = held(&rounds.next(&shared("Cluster", "Cluster"), NOW));
+        assert_eq!(before[0], before[1]);
+        let tolerated = rounds.next(&shared("Cluster", "Local"), NOW);
+        assert_eq!(held(&tolerated), before);
+        let deadline = tolerated.allocation.deadline.expect("a deadline");
+        let after: Vec<_> = held(&rounds.next(&shared("Cluster", "Local"), deadline));
+        assert_ne!(after[0], before[0], "mail was edited, and moves");
+        assert_eq!(after[1], before[1]);
     }
 
     fn rounds() -> Rounds {
         let options = plan::health::Options::default();
-        Rounds::new("node-1".into(), Record::in_memory(), options)
+        Rounds::new(
+            "node-1".into(),
+            Record::in_memory(),
+            options,
+            alloc::Options::default(),
+        )
     }
 
     fn snapshot(service: &str) -> Snapshot {

@@ -1,4 +1,5 @@
-//! Which address each Service gets: a function of the [`World`], with no memory.
+//! Which address each Service gets: a function of the [`World`], the time, and what the round before
+//! remembered of shared addresses.
 //!
 //! What is assigned is in the World. A round goes over the Services three times, each time by
 //! name: those that hold addresses keep them, as far as that is right; then those that ask for an
@@ -8,20 +9,50 @@
 //! Choices that MetalLB leaves to chance are made by name. A Service with a sharing key first takes
 //! an address that is already shared under its key. Both families of a Service may come from
 //! different pools when no pool has both.
+//!
+//! Who shares an address and is edited so that it no longer fits the others keeps it for a grace
+//! period: the others are probably being edited too. See [`Options::sharing_grace`].
 
+mod draft;
 mod keep;
 mod outcome;
 mod search;
+mod settle;
+mod sharing;
 mod taken;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+/// A moment: a plain value, whose clock is the caller's.
+pub use jiff::Timestamp;
 pub use outcome::{Outcome, Reason};
+pub use sharing::{Sharing, SharingField};
 
 use crate::world::{Addresses, Families, IpFamilyPolicy, ObjectName, Service, World};
+use draft::Draft;
 use search::Round;
+use settle::{Clock, Settled};
+
+/// Choices of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long those who share an address may disagree in what sharing asks for, from the moment
+    /// they begin to. Then the largest group that agrees keeps it; of equally large ones that which
+    /// has not changed. 0 is MetalLB's way, but that it is the changed ones who lose it. Two
+    /// Services never have one port, not even for that long.
+    pub sharing_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            sharing_grace: Duration::from_secs(120),
+        }
+    }
+}
 
 /// What a Service holds after a round, and how it came to that.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +71,11 @@ pub struct Allocation {
     /// Services to which something happened or that lack something. The others, nearly all, keep
     /// just what they hold: [`Allocation::of`] knows.
     pub notable: BTreeMap<ObjectName, Assignment>,
+    /// What the next round has to be given.
+    pub sharing: Sharing,
+    /// When there has to be a round although nothing changes: somebody then loses an address.
+    /// `None`: not before something changes.
+    pub deadline: Option<Timestamp>,
 }
 
 /// What one Service holds after a round.
@@ -96,34 +132,81 @@ impl World {
     }
 }
 
-/// Assigns addresses. `allocate(world.with(allocate(world)))` changes nothing.
+/// A round without a clock, for those who look on: sharers that disagree are tolerated, and nothing
+/// is remembered. `allocate(world.with(allocate(world)))` changes nothing.
 pub fn allocate(world: &World) -> Allocation {
-    let mut round = Round::new(world);
-    let mut notable: Vec<(&ObjectName, Assignment)> = Vec::new();
-    let mut waiting = Vec::new();
-    for (name, service) in world.services.iter() {
-        let Some((assignment, wants_more)) = round.keep(service) else {
-            continue;
-        };
-        if wants_more {
-            waiting.push((notable.len(), service));
-        }
-        notable.push((name, assignment));
-    }
+    round(world, None, Options::default())
+}
+
+/// A round at this time. `before` is [`Allocation::sharing`] of the round before, or the default
+/// where there was none. `now` must not go back from round to round. A second round over the result,
+/// at the same time, changes nothing.
+pub fn allocate_at(
+    world: &World,
+    now: Timestamp,
+    before: &Sharing,
+    options: Options,
+) -> Allocation {
+    round(world, Some(Clock { now, before }), options)
+}
+
+fn round(world: &World, clock: Option<Clock<'_>>, options: Options) -> Allocation {
+    let mut round = Round::new(world, options);
+    let services = world.services.values();
+    let mut drafts: Vec<Draft<'_>> = services.filter_map(|service| round.keep(service)).collect();
+    let settled = round.settle(clock);
+    let deadline = settled
+        .iter()
+        .filter_map(|(_, settled)| settled.until)
+        .min();
+    apply(settled, &mut drafts);
     // False sorts first: what is asked for by name, or completes a Service, before the rest.
-    waiting.sort_by_key(|(_, service)| {
+    drafts.sort_by_key(|draft| {
+        let service = draft.service;
         service.requested_addresses.is_empty() && service.assigned.is_empty()
     });
-    for (position, service) in waiting {
-        if let Some((_, assignment)) = notable.get_mut(position) {
-            round.assign(service, assignment);
+    let drafts = drafts.into_iter();
+    let notable = drafts.map(|draft| (draft.service.name.clone(), round.assign(draft)));
+    Allocation {
+        notable: notable.collect(),
+        sharing: clock.map_or_else(Sharing::default, |clock| {
+            clock.before.after(round.taken.shared(), clock.now)
+        }),
+        deadline,
+    }
+}
+
+/// Puts what was decided about shared addresses into the drafts, which are by name and stay so.
+fn apply<'a>(settled: Vec<(IpAddr, Settled<'a>)>, drafts: &mut Vec<Draft<'a>>) {
+    let mut new: BTreeMap<&ObjectName, Draft<'a>> = BTreeMap::new();
+    for (address, settled) in settled {
+        for (service, reason) in settled.lost {
+            draft_of(service, drafts, &mut new).lose(address, reason);
+        }
+        for (service, reason) in settled.tolerated {
+            let draft = draft_of(service, drafts, &mut new);
+            draft.tolerated.get_or_insert((reason, settled.until));
         }
     }
-    let notable = notable.into_iter();
-    Allocation {
-        notable: notable
-            .map(|(name, assignment)| (name.clone(), assignment))
-            .collect(),
+    if !new.is_empty() {
+        drafts.extend(new.into_values());
+        drafts.sort_by(|one, other| one.service.name.cmp(&other.service.name));
+    }
+}
+
+/// The Service's draft, among those by name or among the new ones.
+fn draft_of<'a, 'd>(
+    service: &'a Arc<Service>,
+    drafts: &'d mut [Draft<'a>],
+    new: &'d mut BTreeMap<&'a ObjectName, Draft<'a>>,
+) -> &'d mut Draft<'a> {
+    let found = drafts.binary_search_by(|draft| draft.service.name.cmp(&service.name));
+    match found.ok().and_then(|position| drafts.get_mut(position)) {
+        Some(draft) => draft,
+        None => {
+            let entry = new.entry(&service.name);
+            entry.or_insert_with(|| Draft::new(service))
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::sharing::SharingField;
 use crate::world::{IpFamily, ObjectName, Protocol};
 
 /// What a round did with a Service.
@@ -15,6 +18,11 @@ pub enum Outcome {
     Kept,
     /// It holds what it held, and what it asks for cannot be had.
     KeptDespite(Reason),
+    /// It holds what it held, though it no longer agrees with those it shares an address with.
+    /// Unless they agree again it loses that at this time; `None` where no clock runs.
+    Tolerated(Reason, Option<Timestamp>),
+    /// It lost some of what it held for the first reason, and lacks more for the second.
+    Reduced(Reason, Option<Reason>),
     /// It was given addresses.
     Assigned,
     /// It lost what it held for this reason, and was given other addresses.
@@ -26,8 +34,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The reason of the Kubernetes Event that says it, as MetalLB words it; `None` where nothing
-    /// happened.
+    /// The reason of the Kubernetes Event that says it, as MetalLB words it (`SharingMismatch` is
+    /// ours); `None` where nothing happened.
     pub fn event_reason(&self) -> Option<&'static str> {
         match self {
             Outcome::NotWanted | Outcome::Kept => None,
@@ -36,14 +44,20 @@ impl Outcome {
             Outcome::KeptDespite(_) => Some("AdditionalAssignFailed"),
             Outcome::Pending(Reason::Request(_)) => Some("LoadBalancerFailed"),
             Outcome::Pending(_) => Some("AllocationFailed"),
-            Outcome::Cleared(_, _) => Some("ClearAssignment"),
+            Outcome::Cleared(_, _) | Outcome::Reduced(_, _) => Some("ClearAssignment"),
+            Outcome::Tolerated(_, _) => Some("SharingMismatch"),
         }
     }
 
     /// Why the Service does not hold all that it wants; `None` where it does.
     pub fn shortfall(&self) -> Option<&Reason> {
         match self {
-            Outcome::NotWanted | Outcome::Kept | Outcome::Assigned | Outcome::Reassigned(_) => None,
+            Outcome::NotWanted
+            | Outcome::Kept
+            | Outcome::Tolerated(_, _)
+            | Outcome::Assigned
+            | Outcome::Reassigned(_) => None,
+            Outcome::Reduced(_, none) => none.as_ref(),
             Outcome::KeptDespite(reason) | Outcome::Pending(reason) => Some(reason),
             Outcome::Cleared(lost, none) => Some(none.as_ref().unwrap_or(lost)),
         }
@@ -56,6 +70,20 @@ impl fmt::Display for Outcome {
             Outcome::NotWanted => f.write_str("wants no address from us"),
             Outcome::Kept => f.write_str("keeps what it holds"),
             Outcome::KeptDespite(reason) => write!(f, "keeps what it holds; {reason}"),
+            Outcome::Tolerated(reason, Some(until)) => {
+                write!(
+                    f,
+                    "keeps what it holds, tolerated until {until:.0}; {reason}"
+                )
+            }
+            Outcome::Tolerated(reason, None) => {
+                write!(
+                    f,
+                    "keeps what it holds, tolerated for the grace period; {reason}"
+                )
+            }
+            Outcome::Reduced(lost, None) => write!(f, "keeps a part; {lost}"),
+            Outcome::Reduced(lost, Some(none)) => write!(f, "keeps a part; {lost}; {none}"),
             Outcome::Assigned => f.write_str("assigned"),
             Outcome::Reassigned(reason) => write!(f, "assigned anew; {reason}"),
             Outcome::Pending(reason) => write!(f, "pending; {reason}"),
@@ -106,12 +134,14 @@ pub enum Reason {
         /// Who holds it.
         holder: ObjectName,
     },
-    /// The keys agree, and `externalTrafficPolicy`, or for Local the selector, does not.
+    /// Another Service holds the address, and differs in what sharing asks for.
     SharedOtherwise {
         /// The address.
         address: IpAddr,
         /// Who holds it.
         holder: ObjectName,
+        /// In what they differ.
+        field: SharingField,
     },
     /// The keys agree, and the port is taken.
     PortInUse {
@@ -181,10 +211,10 @@ impl fmt::Display for Reason {
                 "{address} is in use by {holder}: to share it, give both the same \
                  metallb.io/allow-shared-ip"
             ),
-            Reason::SharedOtherwise { address, holder } => write!(
+            Reason::SharedOtherwise { address, holder, field } => write!(
                 f,
-                "can't change sharing key: {address} is also in use by {holder}, whose \
-                 externalTrafficPolicy or, for Local, selector differs"
+                "can't change sharing key: {address} is also in use by {holder}, whose {field} \
+                 differs: make them the same"
             ),
             Reason::PortInUse { address, protocol, port, holder } => write!(
                 f,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::draft::Draft;
+use super::settle::{Clock, Settled, settle};
 use super::taken::Taken;
-use super::{Assignment, Outcome, Reason, families};
+use super::{Assignment, Options, Outcome, Reason, families};
 use crate::pools::{RangeIndex, family_of, next_address};
 use crate::world::{Addresses, Families, IpFamily, IpFamilyPolicy, Pool, Service, World};
 
@@ -13,6 +15,7 @@ use crate::world::{Addresses, Families, IpFamily, IpFamilyPolicy, Pool, Service,
 #[derive(Debug)]
 pub struct Round<'a> {
     world: &'a World,
+    options: Options,
     /// Finds the pool of an address.
     pub index: RangeIndex<&'a Arc<Pool>>,
     /// Who holds what so far.
@@ -26,22 +29,16 @@ pub struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// The round before anybody holds anything.
-    pub fn new(world: &'a World) -> Round<'a> {
+    pub fn new(world: &'a World, options: Options) -> Round<'a> {
         let mut ranked: Vec<_> = world.pools.values().collect();
         ranked.sort_by_key(|pool| pool.rank());
         Round {
             world,
+            options,
             index: RangeIndex::new(world.pools.values().map(|pool| (pool.as_ref(), pool))),
             taken: Taken::new(world.services.len()),
             ranked,
             cursors: BTreeMap::new(),
-        }
-    }
-
-    /// Gives the addresses to the Service.
-    pub fn take(&mut self, service: &'a Service, addresses: &[IpAddr]) {
-        for address in addresses {
-            self.taken.add(*address, service);
         }
     }
 
@@ -87,33 +84,37 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Gives the Service what it lacks, and says how that went in `assignment`.
-    pub fn assign(&mut self, service: &'a Service, assignment: &mut Assignment) {
-        let lost = match &assignment.outcome {
-            Outcome::Cleared(lost, _) => Some(lost.clone()),
-            Outcome::NotWanted
-            | Outcome::Kept
-            | Outcome::KeptDespite(_)
-            | Outcome::Assigned
-            | Outcome::Reassigned(_)
-            | Outcome::Pending(_) => None,
-        };
-        let held = std::mem::take(&mut assignment.addresses);
-        let (found, shortfall) = self.find(service, &held);
-        self.take(service, &found);
-        let outcome = match (held.is_empty(), found.is_empty(), lost, shortfall) {
-            (false, _, _, Some(reason)) => Outcome::KeptDespite(reason),
-            (true, false, Some(lost), _) => Outcome::Reassigned(lost),
-            (_, false, _, _) => Outcome::Assigned,
-            (true, true, Some(lost), shortfall) => {
-                let shortfall = shortfall.filter(|reason| *reason != lost);
-                Outcome::Cleared(lost, shortfall)
+    /// Decides about the addresses with several holders: what becomes of each that do not agree.
+    pub fn settle(&mut self, clock: Option<Clock<'_>>) -> Vec<(IpAddr, Settled<'a>)> {
+        let disagree = |(address, holders): (IpAddr, Vec<&'a Arc<Service>>)| {
+            let before = clock.and_then(|clock| clock.before.agreement(address));
+            if before.is_some_and(|before| before.still_agree(&holders)) {
+                return None;
             }
-            (true, true, None, Some(reason)) => Outcome::Pending(reason),
-            (true, true, None, None) => Outcome::Pending(Reason::NoFamily),
-            (false, true, _, None) => Outcome::Kept,
+            let settled = settle(address, holders, clock, &self.options);
+            let agree = settled.lost.is_empty() && settled.tolerated.is_empty();
+            (!agree).then_some((address, settled))
         };
-        *assignment = self.holding(held.into_iter().chain(found).collect(), outcome);
+        let settled: Vec<_> = self.taken.shared().filter_map(disagree).collect();
+        for (address, settled) in &settled {
+            self.taken.leave_to(*address, &settled.stay);
+        }
+        settled
+    }
+
+    /// Gives the Service what it lacks, and says how that went.
+    pub fn assign(&mut self, draft: Draft<'a>) -> Assignment {
+        let service = draft.service;
+        let (found, shortfall) = match draft.wants_more() {
+            true => self.find(service, &draft.kept),
+            false => (Vec::new(), None),
+        };
+        for address in &found {
+            self.taken.add(*address, service);
+        }
+        let addresses = draft.kept.iter().copied().chain(found.iter().copied());
+        let addresses: Addresses = addresses.collect();
+        self.holding(addresses, draft.outcome(!found.is_empty(), shortfall))
     }
 
     /// Addresses to give in addition to those held, and why they are not all that is wanted.
@@ -127,8 +128,12 @@ impl<'a> Round<'a> {
             return (Vec::new(), Some(Reason::NotEnoughClusterIps));
         }
         if !service.requested_addresses.is_empty() {
-            return match self.requested(service, wanted, required) {
-                Ok(()) => (service.requested_addresses.clone(), None),
+            return match self.requested(service, held, wanted, required) {
+                Ok(()) => {
+                    let requested = service.requested_addresses.iter();
+                    let lacking = requested.filter(|address| !held.contains(address));
+                    (lacking.copied().collect(), None)
+                }
                 Err(reason) => (Vec::new(), Some(reason)),
             };
         }
@@ -147,8 +152,15 @@ impl<'a> Round<'a> {
     }
 
     /// Whether the Service may have just the addresses that it asks for.
-    fn requested(&self, service: &Service, wanted: Families, required: bool) -> Result<(), Reason> {
-        for address in &service.requested_addresses {
+    fn requested(
+        &self,
+        service: &Service,
+        held: &[IpAddr],
+        wanted: Families,
+        required: bool,
+    ) -> Result<(), Reason> {
+        let requested = service.requested_addresses.iter();
+        for address in requested.filter(|address| !held.contains(address)) {
             if !wanted.contains(family_of(*address)) {
                 return Err(Reason::WrongFamily(*address));
             }
@@ -238,7 +250,7 @@ impl<'a> Round<'a> {
                 pool.offers(address) && pools.iter().any(|other| other.name == pool.name)
             })
         };
-        let mut shared = self.taken.shared(service);
+        let mut shared = self.taken.under_key_of(service);
         shared.find(|address| {
             family_of(*address) == family
                 && in_pools(*address)

@@ -4,19 +4,21 @@ use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Reason;
-use crate::world::{ExternalTrafficPolicy, Service};
+use super::sharing::{SharingField, common_port, mismatch};
+use crate::world::Service;
 
 /// Addresses held so far.
 #[derive(Debug, Default)]
 pub struct Taken<'a> {
     /// The first holder of each. Only looked up, never walked, and hashed the same way each time:
     /// nothing depends on chance.
-    first: HashMap<IpAddr, &'a Service, BuildHasherDefault<DefaultHasher>>,
+    first: HashMap<IpAddr, &'a Arc<Service>, BuildHasherDefault<DefaultHasher>>,
     /// Those who share an address with its first holder.
-    others: BTreeMap<IpAddr, Vec<&'a Service>>,
-    /// Addresses held under a sharing key.
+    others: BTreeMap<IpAddr, Vec<&'a Arc<Service>>>,
+    /// Addresses held under a sharing key, or held so before somebody lost one.
     by_key: BTreeMap<&'a str, BTreeSet<IpAddr>>,
 }
 
@@ -34,19 +36,26 @@ impl<'a> Taken<'a> {
         !self.first.contains_key(&address)
     }
 
-    /// Whether the Service may have the address: nobody holds it, or all who do agree with it in
-    /// sharing key, traffic policy (for Local: and selector), and no two want the same port.
+    /// Whether the Service, which does not hold the address, may have it: nobody holds it, or all
+    /// who do agree with it in sharing key, traffic policy (for Local: and selector), and no two
+    /// want the same port.
     pub fn check(&self, address: IpAddr, service: &Service) -> Result<(), Reason> {
-        let Some(first) = self.first.get(&address) else {
-            return Ok(());
-        };
-        check_pair(address, first, service)?;
-        let mut others = self.others.get(&address).into_iter().flatten();
-        others.try_for_each(|other| check_pair(address, other, service))
+        self.holders(address)
+            .try_for_each(|holder| check_pair(address, holder, service))
+    }
+
+    /// Who holds the address.
+    fn holders(&self, address: IpAddr) -> impl Iterator<Item = &'a Arc<Service>> + '_ {
+        let first = self.first.get(&address).copied();
+        // Most addresses have one holder, and the others are only looked for behind it.
+        let others = first.and_then(|_| self.others.get(&address));
+        first
+            .into_iter()
+            .chain(others.into_iter().flatten().copied())
     }
 
     /// Gives the address to the Service.
-    pub fn add(&mut self, address: IpAddr, service: &'a Service) {
+    pub fn add(&mut self, address: IpAddr, service: &'a Arc<Service>) {
         if let Some(key) = &service.sharing_key {
             self.by_key.entry(key).or_default().insert(address);
         }
@@ -58,8 +67,28 @@ impl<'a> Taken<'a> {
         }
     }
 
+    /// Addresses with several holders, and these, in order.
+    pub fn shared(&self) -> impl Iterator<Item = (IpAddr, Vec<&'a Arc<Service>>)> + '_ {
+        let addresses = self.others.keys();
+        addresses.map(|address| (*address, self.holders(*address).collect()))
+    }
+
+    /// Leaves the address to these of its holders.
+    pub fn leave_to(&mut self, address: IpAddr, holders: &[&'a Arc<Service>]) {
+        let Some((first, others)) = holders.split_first() else {
+            self.first.remove(&address);
+            self.others.remove(&address);
+            return;
+        };
+        self.first.insert(address, first);
+        match others.is_empty() {
+            true => self.others.remove(&address),
+            false => self.others.insert(address, others.to_vec()),
+        };
+    }
+
     /// Addresses held under the Service's sharing key, in order.
-    pub fn shared(&self, service: &Service) -> impl Iterator<Item = IpAddr> + '_ {
+    pub fn under_key_of(&self, service: &Service) -> impl Iterator<Item = IpAddr> + '_ {
         let key = service.sharing_key.as_deref();
         let addresses = key.and_then(|key| self.by_key.get(key));
         addresses.into_iter().flatten().copied()
@@ -67,38 +96,28 @@ impl<'a> Taken<'a> {
 }
 
 fn check_pair(address: IpAddr, holder: &Service, service: &Service) -> Result<(), Reason> {
-    if holder.sharing_key.is_none() || holder.sharing_key != service.sharing_key {
-        return Err(Reason::InUse {
+    match mismatch(holder, service) {
+        Some(SharingField::SharingKey) => Err(Reason::InUse {
             address,
             holder: holder.name.clone(),
-        });
-    }
-    let same_backends = match (
-        holder.external_traffic_policy,
-        service.external_traffic_policy,
-    ) {
-        (ExternalTrafficPolicy::Cluster, ExternalTrafficPolicy::Cluster) => true,
-        (ExternalTrafficPolicy::Local, ExternalTrafficPolicy::Local) => {
-            holder.selector == service.selector
+        }),
+        Some(field @ (SharingField::ExternalTrafficPolicy | SharingField::Selector)) => {
+            Err(Reason::SharedOtherwise {
+                address,
+                holder: holder.name.clone(),
+                field,
+            })
         }
-        (ExternalTrafficPolicy::Cluster, ExternalTrafficPolicy::Local)
-        | (ExternalTrafficPolicy::Local, ExternalTrafficPolicy::Cluster) => false,
-    };
-    if !same_backends {
-        return Err(Reason::SharedOtherwise {
-            address,
-            holder: holder.name.clone(),
-        });
+        None => check_ports(address, holder, service),
     }
-    match service
-        .ports
-        .iter()
-        .find(|port| holder.ports.contains(port))
-    {
+}
+
+fn check_ports(address: IpAddr, holder: &Service, service: &Service) -> Result<(), Reason> {
+    match common_port(service, holder) {
         Some((protocol, port)) => Err(Reason::PortInUse {
             address,
-            protocol: *protocol,
-            port: *port,
+            protocol,
+            port,
             holder: holder.name.clone(),
         }),
         None => Ok(()),
