@@ -1,10 +1,16 @@
 //! A cluster as a source of the World, and what is written back to it.
 //!
-//! [`source`] watches and makes snapshots, as [`file`](crate::file) does of a directory.
+//! [`source`] watches and makes snapshots, as [`file`](crate::file) does of a directory. The leader
+//! of an [election](lease) writes; what it may still write is behind a [`fence`].
 
+pub mod call;
 pub mod client;
+pub mod fence;
+pub mod lease;
+pub mod queue;
 pub mod source;
 
+mod backoff;
 mod object;
 mod retry;
 mod secrets;

@@ -1,0 +1,4 @@
+//! What writes to the API, on virtual time against an API server in memory.
+
+mod fake;
+mod lease;
