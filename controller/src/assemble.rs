@@ -392,7 +392,8 @@ fn renew<K: Ord, V: PartialEq>(old: &mut Arc<BTreeMap<K, V>>, new: BTreeMap<K, V
     changed
 }
 
-fn service_name(key: &ObjectKey) -> ObjectName {
+/// The Service that a key of its kind names.
+pub(crate) fn service_name(key: &ObjectKey) -> ObjectName {
     ObjectName {
         namespace: Arc::clone(&key.namespace),
         name: Arc::clone(&key.name),

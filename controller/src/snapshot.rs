@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use plan::World;
+use plan::world::ObjectName;
 
 use crate::problem::{Problem, Severity};
 use crate::record::Assignments;
@@ -23,7 +25,21 @@ pub struct Snapshot {
     /// snapshot that has them is under way. In a cluster, where Services tell it themselves, there
     /// are none.
     pub assignments: Arc<Assignments>,
+    /// In a cluster, for those who write: which Services these are.
+    pub versions: Versions,
 }
+
+/// Which object of a name it is, and how new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// `metadata.uid`: another object of the same name has another.
+    pub uid: Arc<str>,
+    /// `metadata.resourceVersion`, which grows (Kubernetes API concepts, "Resource versions").
+    pub resource_version: u64,
+}
+
+/// Versions of Services by name.
+pub type Versions = OrdMap<ObjectName, Version>;
 
 /// In order, and not more than [`MAX_PROBLEMS`].
 pub(crate) fn bounded(mut problems: Vec<Problem>) -> Vec<Problem> {

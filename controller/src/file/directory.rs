@@ -12,7 +12,7 @@ use crate::manifest::{Content, Reader};
 use crate::object::{Object, ObjectKey, Origin};
 use crate::problem::{Finding, Problem, Severity};
 use crate::record::Assignments;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Snapshot, Versions};
 use crate::translate::Options;
 
 /// A file that was valid, and now is empty, unreadable or gone, may be in the middle of being
@@ -100,6 +100,7 @@ impl Directory {
         Snapshot {
             world,
             problems: snapshot::bounded(problems),
+            versions: Versions::new(),
             assignments: Arc::clone(assignments),
         }
     }

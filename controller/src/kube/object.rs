@@ -11,6 +11,7 @@ use plan::world::ObjectName;
 
 use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
 use crate::problem::Finding;
+use crate::snapshot::Version;
 use crate::translate::{self, Findings, Options};
 
 /// The `metallb.io` kinds that are read, with the versions they are read in.
@@ -40,6 +41,14 @@ pub fn key(kind: Kind, metadata: &ObjectMeta) -> ObjectKey {
         namespace: namespace.into(),
         name: metadata.name.as_deref().unwrap_or("").into(),
     }
+}
+
+/// Which object it is, and how new; `None` where the API server does not say.
+pub fn version(metadata: &ObjectMeta) -> Option<Version> {
+    Some(Version {
+        uid: metadata.uid.as_deref()?.into(),
+        resource_version: metadata.resource_version.as_deref()?.parse().ok()?,
+    })
 }
 
 /// A Service. One that wants no address from us and holds none is nothing to us.

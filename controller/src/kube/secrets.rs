@@ -48,8 +48,8 @@ pub async fn read(
                         continue;
                     }
                     let change = match found {
-                        Some(secret) => Change::Apply(Box::new(object::secret(&secret))),
-                        None => Change::Remove(key.clone()),
+                        Some(secret) => Change::Apply(Box::new(object::secret(&secret)), None),
+                        None => Change::Remove(key.clone(), None),
                     };
                     known.insert(key, version);
                     if out.send(change).await.is_err() {

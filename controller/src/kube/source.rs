@@ -12,21 +12,25 @@ use k8s_openapi::api::discovery::v1 as discovery;
 use kube::api::DynamicObject;
 use kube::{Api, Client};
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::object;
 use super::secrets;
-use super::watch::{Change, watch};
-use crate::assemble::Store;
+use super::watch::{Change, refresh, watch};
+use crate::assemble::{Store, service_name};
 use crate::object::{Kind, ObjectKey};
 use crate::record::Assignments;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Snapshot, Version, Versions};
 use crate::translate::Options;
 
 /// Changes that wait to be taken, at most; then watches wait, and the API server with them.
 const WAITING: usize = 1_024;
+/// Who wait for a refresh, at most; others wait for these.
+const REFRESHES: usize = 16;
+/// Services that are remembered as gone, at most.
+const REMOVED: usize = 10_000;
 /// Changes that are taken together, at most.
 const TOGETHER: usize = 4_096;
 
@@ -60,6 +64,7 @@ pub type Hearings = BTreeMap<Kind, Hearing>;
 pub struct Source {
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     hearings: watch::Receiver<Arc<Hearings>>,
+    refresh: mpsc::Sender<oneshot::Sender<()>>,
     /// They end with it.
     _tasks: JoinSet<()>,
 }
@@ -73,13 +78,20 @@ impl Source {
         let (publish, snapshots) = watch::channel(None);
         let (heard, hearings) = watch::channel(Arc::default());
         let (want, wanted) = watch::channel(Arc::default());
+        let (refresh, refreshes) = mpsc::channel(REFRESHES);
         let mut store = Store::default();
         match role {
             Role::Controller => store.without_passwords(),
             Role::Speaker => {
-                tasks.spawn(secrets::read(client.clone(), wanted, changes));
+                tasks.spawn(secrets::read(client.clone(), wanted, changes.clone()));
             }
         }
+        tasks.spawn(refresh_services(
+            client.clone(),
+            options,
+            changes,
+            refreshes,
+        ));
         let task = Task {
             store,
             role,
@@ -91,11 +103,14 @@ impl Source {
             want,
             heard,
             publish,
+            versions: Versions::new(),
+            removed: BTreeMap::new(),
         };
         tasks.spawn(task.run(incoming));
         Source {
             snapshots,
             hearings,
+            refresh,
             _tasks: tasks,
         }
     }
@@ -105,9 +120,38 @@ impl Source {
         self.snapshots.clone()
     }
 
+    /// Returns when the latest snapshot has every Service at least as new as the API server had it
+    /// when this was called. What a watch tells may be late; who is to write has to know.
+    ///
+    /// # Errors
+    /// The cluster is no longer watched.
+    pub async fn refresh(&self) -> Result<(), Unwatched> {
+        let (done, refreshed) = oneshot::channel();
+        self.refresh.send(done).await.map_err(|_| Unwatched)?;
+        refreshed.await.map_err(|_| Unwatched)
+    }
+
     /// How well each kind is heard.
     pub fn hearings(&self) -> watch::Receiver<Arc<Hearings>> {
         self.hearings.clone()
+    }
+}
+
+/// The cluster is no longer watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwatched;
+
+/// Lists Services for each who asks, one after the other.
+async fn refresh_services(
+    client: Client,
+    options: Options,
+    changes: mpsc::Sender<Change>,
+    mut refreshes: mpsc::Receiver<oneshot::Sender<()>>,
+) {
+    while let Some(done) = refreshes.recv().await {
+        let services: Api<core::Service> = Api::all(client.clone());
+        let read = |service| object::service(&service, &options);
+        refresh(Kind::Service, services, read, changes.clone(), done).await;
     }
 }
 
@@ -156,16 +200,22 @@ struct Task {
     want: watch::Sender<Arc<secrets::Wanted>>,
     heard: watch::Sender<Arc<Hearings>>,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
+    versions: Versions,
+    /// Services that are gone, and since which version, until the next list begins: a list that
+    /// was made before must not bring them back.
+    removed: BTreeMap<ObjectKey, u64>,
 }
 
 impl Task {
     async fn run(mut self, mut incoming: mpsc::Receiver<Change>) {
         let mut batch = Vec::new();
+        let mut waiting = Vec::new();
         let none = Arc::new(Assignments::new());
         while incoming.recv_many(&mut batch, TOGETHER).await > 0 {
             let before = self.hearings.clone();
+            let mut refreshed = Vec::new();
             for change in batch.drain(..) {
-                self.take(change);
+                refreshed.extend(self.take(change));
             }
             if self.hearings != before {
                 self.heard.send_replace(Arc::new(self.hearings.clone()));
@@ -174,32 +224,59 @@ impl Task {
                 self.want_secrets();
             }
             let listed = self.hearings.values().all(|hearing| hearing.listed);
-            let first = self.publish.borrow().is_none();
-            if !listed || !(first || self.store.has_changed()) {
+            if !listed {
+                // Whoever asked is told with the first snapshot.
+                waiting.append(&mut refreshed);
                 continue;
             }
-            let (world, problems) = self.store.assemble(&none);
-            let snapshot = Snapshot {
-                world,
-                problems: snapshot::bounded(problems),
-                assignments: Arc::clone(&none),
-            };
-            self.publish.send_replace(Some(Arc::new(snapshot)));
+            refreshed.append(&mut waiting);
+            let first = self.publish.borrow().is_none();
+            if first || self.store.has_changed() {
+                self.publish(&none);
+            }
+            for done in refreshed {
+                // It may have given up waiting.
+                let _ = done.send(());
+            }
         }
     }
 
-    fn take(&mut self, change: Change) {
+    fn publish(&mut self, none: &Arc<Assignments>) {
+        let (world, problems) = self.store.assemble(none);
+        let snapshot = Snapshot {
+            world,
+            problems: snapshot::bounded(problems),
+            assignments: Arc::clone(none),
+            versions: self.versions.clone(),
+        };
+        self.publish.send_replace(Some(Arc::new(snapshot)));
+    }
+
+    /// Takes a change; gives who waits for a refresh that is now done.
+    fn take(&mut self, change: Change) -> Option<oneshot::Sender<()>> {
         match change {
             Change::ListBegins(kind) => {
+                self.removed.clear();
                 self.listing.insert(kind, BTreeSet::new());
             }
-            Change::Apply(object) => {
+            Change::Apply(object, version) => {
                 if let Some(listing) = self.listing.get_mut(&object.key.kind) {
                     listing.insert(object.key.clone());
                 }
-                self.store.apply(*object);
+                if self.is_news(&object.key, version.as_ref()) {
+                    self.store.apply(*object);
+                }
             }
-            Change::Remove(key) => self.store.remove(&key),
+            Change::Remove(key, version) => {
+                let name = service_name(&key);
+                let gone = self.versions.get(&name);
+                let newer = gone.zip(version.as_ref());
+                if newer.is_none_or(|(known, gone)| known.resource_version <= gone.resource_version)
+                {
+                    self.remove(&key, version.as_ref());
+                }
+            }
+            Change::Refreshed(done) => return Some(done),
             Change::ListEnds(kind) => {
                 if let Some(named) = self.listing.remove(&kind) {
                     let gone: Vec<ObjectKey> = self
@@ -208,7 +285,7 @@ impl Task {
                         .filter(|key| !named.contains(*key))
                         .cloned()
                         .collect();
-                    gone.iter().for_each(|key| self.store.remove(key));
+                    gone.iter().for_each(|key| self.remove(key, None));
                 }
                 let hearing = self.hearings.entry(kind).or_default();
                 hearing.listed = true;
@@ -232,6 +309,36 @@ impl Task {
                 info!(%kind, "the API server is heard again");
                 self.hearings.entry(kind).or_default().error = None;
             }
+        }
+        None
+    }
+
+    /// Whether this version of the object is newer than what is known; notes it if so.
+    fn is_news(&mut self, key: &ObjectKey, version: Option<&Version>) -> bool {
+        let Some(version) = version else {
+            return true;
+        };
+        let name = service_name(key);
+        let known = self.versions.get(&name).map(|known| known.resource_version);
+        let newest = known.max(self.removed.get(key).copied());
+        if newest > Some(version.resource_version) {
+            return false;
+        }
+        self.versions.insert(name, version.clone());
+        true
+    }
+
+    fn remove(&mut self, key: &ObjectKey, version: Option<&Version>) {
+        self.store.remove(key);
+        if key.kind != Kind::Service {
+            return;
+        }
+        let known = self.versions.remove(&service_name(key));
+        if let (Some(_), Some(version)) = (known, version) {
+            if self.removed.len() >= REMOVED {
+                self.removed.clear();
+            }
+            self.removed.insert(key.clone(), version.resource_version);
         }
     }
 

@@ -7,17 +7,22 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
+use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
 
-use super::object::key;
+use super::object::{key, version};
 use super::retry::Retry;
 use crate::object::{Kind, Object, ObjectKey};
+use crate::snapshot::Version;
 
 /// After so long a watch is ended and resumed, which costs one request. A connection that is dead
 /// and does not say so is noticed then.
 const WATCH: Duration = Duration::from_secs(100);
+/// How long the answer to a list may take.
+const LIST: Duration = Duration::from_secs(30);
 /// Objects in one answer to a list.
 const PAGE: u32 = 500;
 
@@ -28,10 +33,12 @@ pub enum Change {
     ListBegins(Kind),
     /// The list is complete.
     ListEnds(Kind),
-    /// The object as it is now.
-    Apply(Box<Object>),
+    /// The object as it is now, and how new that is.
+    Apply(Box<Object>, Option<Version>),
     /// The object is gone, or is nothing to us any more.
-    Remove(ObjectKey),
+    Remove(ObjectKey, Option<Version>),
+    /// A list that was asked for in between has been told whole.
+    Refreshed(oneshot::Sender<()>),
     /// The API server cannot be heard, and why. What was known stays known.
     Failing(Kind, Arc<str>),
     /// It can be heard again.
@@ -55,19 +62,16 @@ pub async fn watch<K>(
     let mut events = pin!(watcher::watcher(api, config));
     let mut retry = Retry::default();
     let mut failing = false;
-    let told = |object: K| {
-        let key = key(kind, object.meta());
-        match read(object) {
-            Some(object) => Change::Apply(Box::new(object)),
-            None => Change::Remove(key),
-        }
-    };
+    let told = |object: K| told(kind, object, &read);
     while let Some(event) = events.next().await {
         let (change, wait) = match event {
             Ok(Event::Init) => (Change::ListBegins(kind), None),
             Ok(Event::InitApply(object) | Event::Apply(object)) => (told(object), None),
             Ok(Event::InitDone) => (Change::ListEnds(kind), None),
-            Ok(Event::Delete(object)) => (Change::Remove(key(kind, object.meta())), None),
+            Ok(Event::Delete(object)) => {
+                let key = key(kind, object.meta());
+                (Change::Remove(key, version(object.meta())), None)
+            }
             Err(error) => {
                 let change = Change::Failing(kind, reason(&error).into());
                 (change, Some(retry.after_failure()))
@@ -88,6 +92,59 @@ pub async fn watch<K>(
             failing = true;
             tokio::time::sleep(wait).await;
         }
+    }
+}
+
+/// Tells every object there is now, each at least as new as when this was called, and then `done`.
+pub async fn refresh<K>(
+    kind: Kind,
+    api: Api<K>,
+    read: impl Fn(K) -> Option<Object>,
+    out: mpsc::Sender<Change>,
+    done: oneshot::Sender<()>,
+) where
+    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut retry = Retry::default();
+    let mut page = ListParams::default().limit(PAGE);
+    loop {
+        let list = match tokio::time::timeout(LIST, api.list(&page)).await {
+            Ok(Ok(list)) => list,
+            Ok(Err(error)) => {
+                warn!(%kind, error = reason(&error), "the API server does not list");
+                // A place in a list is forgotten after a while; then it begins anew.
+                page.continue_token = None;
+                tokio::time::sleep(retry.after_failure()).await;
+                continue;
+            }
+            Err(_) => {
+                warn!(%kind, "the API server does not answer");
+                tokio::time::sleep(retry.after_failure()).await;
+                continue;
+            }
+        };
+        for object in list.items {
+            if out.send(told(kind, object, &read)).await.is_err() {
+                return;
+            }
+        }
+        page.continue_token = list.metadata.continue_.filter(|token| !token.is_empty());
+        if page.continue_token.is_none() {
+            // Where nobody listens any more nobody waits either.
+            let _ = out.send(Change::Refreshed(done)).await;
+            return;
+        }
+    }
+}
+
+fn told<K: kube::Resource>(kind: Kind, object: K, read: &impl Fn(K) -> Option<Object>) -> Change {
+    let key = key(kind, object.meta());
+    // Only those who write Services ask which object it is.
+    let version = (kind == Kind::Service).then(|| version(object.meta()));
+    let version = version.flatten();
+    match read(object) {
+        Some(object) => Change::Apply(Box::new(object), version),
+        None => Change::Remove(key, version),
     }
 }
 
