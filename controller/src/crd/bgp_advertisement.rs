@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::community;
-use super::rule::{Placed, invalid};
+use super::rule::{Placed, about, invalid};
 
 /// How the addresses of some pools are announced by BGP.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,13 +91,14 @@ pub struct BGPAdvertisementSpec {
 /// What the API server refuses.
 pub fn rules() -> Vec<Placed> {
     let mut rules = community::entry("spec.communities[]");
-    rules.push(invalid(
+    let selectors_and_length = invalid(
         "spec",
         "!has(self.serviceSelectors) || size(self.serviceSelectors) == 0 \
          || ((!has(self.aggregationLength) || self.aggregationLength == 32) \
          && (!has(self.aggregationLengthV6) || self.aggregationLengthV6 == 128))",
         "serviceSelectors and an aggregation length are both given; remove aggregationLength and \
          aggregationLengthV6: an aggregate is for all Services of the pool, or none",
-    ));
+    );
+    rules.push(about("serviceSelectors", selectors_and_length));
     rules
 }

@@ -1,7 +1,7 @@
 //! What the API server refuses of a BGPPeer.
 
 use super::duration::{is_duration, whole_seconds};
-use super::rule::{Placed, forbidden, if_given, invalid, required};
+use super::rule::{Placed, about, forbidden, if_given, invalid, required};
 
 /// All of it.
 pub fn rules() -> Vec<Placed> {
@@ -52,16 +52,22 @@ fn as_numbers() -> Vec<Placed> {
     vec![
         as_trans("spec.myASN"),
         as_trans("spec.peerASN"),
-        required(
-            "spec",
-            format!("{peer_asn} || has(self.dynamicASN)"),
-            "the peer's AS number is missing; add peerASN, or dynamicASN: internal or external",
+        about(
+            "peerASN",
+            required(
+                "spec",
+                format!("{peer_asn} || has(self.dynamicASN)"),
+                "the peer's AS number is missing; add peerASN, or dynamicASN: internal or external",
+            ),
         ),
-        invalid(
-            "spec",
-            format!("!{peer_asn} || !has(self.dynamicASN)"),
-            "both peerASN and dynamicASN are given; keep peerASN to expect that AS number, or \
+        about(
+            "dynamicASN",
+            invalid(
+                "spec",
+                format!("!{peer_asn} || !has(self.dynamicASN)"),
+                "both peerASN and dynamicASN are given; keep peerASN to expect that AS number, or \
              dynamicASN to accept what the peer names",
+            ),
         ),
     ]
 }
@@ -72,11 +78,14 @@ fn addresses() -> Vec<Placed> {
     let source = "(has(self.sourceAddress) && isIP(self.sourceAddress))";
     let peer = "(has(self.peerAddress) && isIP(self.peerAddress.split('%')[0]))";
     vec![
-        required(
-            "spec",
-            "(has(self.peerAddress) && self.peerAddress != '') \
+        about(
+            "peerAddress",
+            required(
+                "spec",
+                "(has(self.peerAddress) && self.peerAddress != '') \
              || (has(self.interface) && self.interface != '')",
-            "the peer's address is missing; write the router's IP address as peerAddress",
+                "the peer's address is missing; write the router's IP address as peerAddress",
+            ),
         ),
         invalid(
             "spec.peerAddress",
@@ -108,14 +117,17 @@ fn addresses() -> Vec<Placed> {
             "self == '' || isIP(self)",
             "not an IP address; write an IPv4 or IPv6 address, such as 203.0.113.1 or 2001:db8::1",
         ),
-        invalid(
-            "spec",
-            format!(
-                "!{source} || !{peer} || ip(self.sourceAddress).family() \
+        about(
+            "sourceAddress",
+            invalid(
+                "spec",
+                format!(
+                    "!{source} || !{peer} || ip(self.sourceAddress).family() \
                  == ip(self.peerAddress.split('%')[0]).family()"
-            ),
-            "sourceAddress and peerAddress are of different families; write an address of the \
+                ),
+                "sourceAddress and peerAddress are of different families; write an address of the \
              peer's family, or remove sourceAddress",
+            ),
         ),
         invalid(
             "spec.routerID",
@@ -141,12 +153,15 @@ fn timers() -> Vec<Placed> {
     let given = |field: &str| format!("has({field}) && {}", is_duration(field));
     let (hold, keepalive) = ("self.holdTime", "self.keepaliveTime");
     let both = format!("{} && {}", given(hold), given(keepalive));
-    rules.push(invalid(
-        "spec",
-        format!("!({both}) || duration({keepalive}) <= duration({hold})"),
-        "keepaliveTime is more than holdTime; write at most a third of the holdTime",
+    rules.push(about(
+        "keepaliveTime",
+        invalid(
+            "spec",
+            format!("!({both}) || duration({keepalive}) <= duration({hold})"),
+            "keepaliveTime is more than holdTime; write at most a third of the holdTime",
+        ),
     ));
-    rules.push(invalid(
+    rules.push(about("keepaliveTime", invalid(
         "spec",
         format!(
             "!({}) || duration({keepalive}) > duration('0s') \
@@ -156,7 +171,7 @@ fn timers() -> Vec<Placed> {
         ),
         "without KEEPALIVEs the peer's hold timer ends the session; remove keepaliveTime, or write \
          holdTime: 0s too, which turns both timers off",
-    ));
+    )));
     rules
 }
 
@@ -172,41 +187,56 @@ fn session() -> Vec<Placed> {
     let restart_is_off = "graceful restart is off for this peer; add enableGracefulRestart: true, \
                           or remove gracefulRestartTime and longLivedStaleTime";
     vec![
-        invalid(
-            "spec",
-            if_given(
-                "password",
-                "!has(self.passwordSecret) || !has(self.passwordSecret.name) \
+        about(
+            "passwordSecret",
+            invalid(
+                "spec",
+                if_given(
+                    "password",
+                    "!has(self.passwordSecret) || !has(self.passwordSecret.name) \
                  || self.passwordSecret.name == ''",
+                ),
+                "both password and passwordSecret are given; keep passwordSecret, and remove password",
             ),
-            "both password and passwordSecret are given; keep passwordSecret, and remove password",
         ),
-        invalid(
-            "spec",
-            format!(
-                "!{multihop} || !((has(self.peerASN) && self.peerASN == self.myASN) \
+        about(
+            "ebgpMultiHop",
+            invalid(
+                "spec",
+                format!(
+                    "!{multihop} || !((has(self.peerASN) && self.peerASN == self.myASN) \
                  || (has(self.dynamicASN) && self.dynamicASN == 'internal'))"
-            ),
-            "ebgpMultiHop: the session is iBGP, which is multihop anyway; remove it, or give peerASN \
+                ),
+                "the session is iBGP, which is multihop anyway; remove it, or give peerASN \
              the other router's AS number",
+            ),
         ),
-        invalid(
-            "spec",
-            format!("!{multihop} || !has(self.ttlSecurity)"),
-            "both ebgpMultiHop and ttlSecurity are given; keep ttlSecurity: it says how many hops \
+        about(
+            "ttlSecurity",
+            invalid(
+                "spec",
+                format!("!{multihop} || !has(self.ttlSecurity)"),
+                "both ebgpMultiHop and ttlSecurity are given; keep ttlSecurity: it says how many hops \
              away the peer may be",
+            ),
         ),
-        invalid(
-            "spec",
-            format!("{restart} || (!has(self.gracefulRestartTime) && ({no_stale}))"),
-            restart_is_off,
+        about(
+            "gracefulRestartTime",
+            invalid(
+                "spec",
+                format!("{restart} || (!has(self.gracefulRestartTime) && ({no_stale}))"),
+                restart_is_off,
+            ),
         ),
-        forbidden(
-            "spec",
-            "(has(self.enableGracefulRestart) && self.enableGracefulRestart) \
+        about(
+            "enableGracefulRestart",
+            forbidden(
+                "spec",
+                "(has(self.enableGracefulRestart) && self.enableGracefulRestart) \
              == (has(oldSelf.enableGracefulRestart) && oldSelf.enableGracefulRestart)",
-            "enableGracefulRestart cannot be changed: it takes a new session, and the routes would \
+                "enableGracefulRestart cannot be changed: it takes a new session, and the routes would \
              be gone meanwhile; delete the BGPPeer and create it anew",
+            ),
         ),
     ]
 }

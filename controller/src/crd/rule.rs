@@ -65,6 +65,11 @@ fn with_reason(
     (at, rule)
 }
 
+/// The same rule of a struct, whose refusal names one of its fields.
+pub fn about(field: &str, (at, rule): Placed) -> Placed {
+    (at, rule.field_path(format!(".{field}")))
+}
+
 /// A rule that an optional text of a struct must follow where it is there and not empty: `field`
 /// is its name, and `rule` an expression in which `TEXT` is the text.
 pub fn if_given(field: &str, rule: &str) -> String {

@@ -1,19 +1,318 @@
-//! The generated definitions at a real API server.
+//! The generated definitions at a real API server: what they take, and what they refuse.
+
+mod refused;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use integration::herald::binary;
+use integration::kube::ControlPlane;
+use integration::kube::client::Patch;
+use integration::kube::failure::Failure;
 use integration::kube::shared::Shared;
+use refused::{ROWS, Row};
+use serde_json::{Value, json};
 
-/// A folder of `deploy/`.
-pub fn deploy(folder: &str) -> PathBuf {
+/// A folder of the checkout.
+pub fn folder(path: &str) -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.join("../deploy").join(folder)
+    manifest.join("..").join(path)
+}
+
+/// A control plane with our definitions.
+fn join() -> Option<Shared> {
+    let cluster = Shared::join()?;
+    cluster.apply_files(&folder("deploy/crds"));
+    Some(cluster)
+}
+
+/// Sends an object to be created, as if; the API server keeps none.
+fn try_out(cluster: &ControlPlane, namespace: &str, object: &Value) -> Result<Value, Failure> {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let plural = match object["kind"].as_str().unwrap_or_default() {
+        "Community" => "communities".to_owned(),
+        "ServiceBGPStatus" => "servicebgpstatuses".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    let path = format!(
+        "/apis/{version}/namespaces/{namespace}/{plural}?dryRun=All&fieldValidation=Strict"
+    );
+    let mut object = object.clone();
+    object["metadata"]["namespace"] = json!(namespace);
+    cluster.request("POST", &path, Some(&object))
+}
+
+/// An object of a kind whose spec is right, with changes merged into it.
+fn object(kind: &str, name: &str, changes: &Value) -> Value {
+    let (version, mut spec) = match kind {
+        "IPAddressPool" => ("v1beta1", json!({"addresses": ["203.0.113.0/28"]})),
+        "BGPPeer" => (
+            "v1beta2",
+            json!({"myASN": 64512, "peerASN": 64513, "peerAddress": "198.51.100.1"}),
+        ),
+        _ => ("v1beta1", json!({})),
+    };
+    for (field, value) in changes.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => spec.as_object_mut().and_then(|spec| spec.remove(field)),
+            _ => spec
+                .as_object_mut()
+                .and_then(|spec| spec.insert(field.clone(), value.clone())),
+        };
+    }
+    let version = format!("metallb.io/{version}");
+    json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// The table's rows, each with its object.
+fn rows() -> Vec<(Value, &'static Row)> {
+    let rows = ROWS.iter().copied().flatten().enumerate();
+    rows.map(|(number, row)| {
+        let changes = serde_json::from_str(row.spec).expect("JSON");
+        (object(row.kind, &format!("row-{number}"), &changes), row)
+    })
+    .collect()
+}
+
+/// What `herald check` says of a directory.
+fn check(directory: &Path) -> Vec<Value> {
+    let output = Command::new(binary())
+        .arg("check")
+        .arg("--json")
+        .arg(directory)
+        .output()
+        .expect("herald check runs");
+    serde_json::from_slice(&output.stdout).expect("an array of problems")
 }
 
 #[test]
 fn every_definition_is_accepted_and_established() {
-    let Some(cluster) = Shared::join() else {
+    let Some(cluster) = join() else {
         return;
     };
-    cluster.apply_files(&deploy("crds"));
+    let found = cluster
+        .list("CustomResourceDefinition", "")
+        .expect("a list");
+    let ours = found
+        .iter()
+        .filter(|definition| definition["spec"]["group"] == "metallb.io");
+    for definition in ours.clone() {
+        let conditions = definition["status"]["conditions"].as_array().expect("some");
+        let holds = |name: &str| {
+            conditions
+                .iter()
+                .any(|condition| condition["type"] == name && condition["status"] == "True")
+        };
+        assert!(
+            holds("Established") && holds("NamesAccepted"),
+            "{definition:#}"
+        );
+        assert!(!holds("NonStructuralSchema"), "{definition:#}");
+    }
+    assert_eq!(ours.count(), 9);
+}
+
+#[test]
+fn the_api_server_refuses_what_cannot_be_and_says_why() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("refused");
+    let mut wrong = Vec::new();
+    for (object, row) in rows() {
+        match try_out(&cluster, &namespace, &object) {
+            Ok(_) => wrong.push(format!("{} {} is accepted", row.kind, row.spec)),
+            Err(failure) if !failure.message.contains(row.server) => {
+                wrong.push(format!("{} {}: {failure}", row.kind, row.spec));
+            }
+            Err(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn herald_check_refuses_what_the_api_server_refuses() {
+    let directory = std::env::temp_dir().join(format!("herald-refused-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    for (object, _) in rows() {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let file = directory.join(format!("{name}.json"));
+        std::fs::write(file, object.to_string()).expect("written");
+    }
+    let problems = check(&directory);
+    std::fs::remove_dir_all(&directory).expect("removed");
+    let mut wrong = Vec::new();
+    for (object, row) in rows() {
+        let file = format!(
+            "{}.json",
+            object["metadata"]["name"].as_str().unwrap_or_default()
+        );
+        let mut errors = problems
+            .iter()
+            .filter(|problem| problem["file"] == file.as_str() && problem["severity"] == "error");
+        let told = |problem: &Value| format!("{}; {}", problem["message"], problem["hint"]);
+        if !errors
+            .clone()
+            .any(|problem| told(problem).contains(row.check))
+        {
+            let said: Vec<String> = errors.by_ref().map(told).collect();
+            wrong.push(format!("{} {}: {said:?}", row.kind, row.spec));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The objects of `metallb.io` in a folder's files.
+fn manifests(cluster: &ControlPlane, path: &Path) -> Vec<Value> {
+    let path = path.canonicalize().expect("it is there");
+    let read = [
+        "create",
+        "--dry-run=client",
+        "--validate=false",
+        "-o",
+        "json",
+        "-f",
+    ];
+    let text = cluster.kubectl(&[&read[..], &[&path.to_string_lossy()]].concat(), "");
+    let text = text.unwrap_or_else(|error| panic!("{error}"));
+    let objects = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let objects = objects.map(|object| object.expect("JSON"));
+    let mut all = Vec::new();
+    for mut object in objects {
+        match object.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => all.extend(items),
+            _ => all.push(object),
+        }
+    }
+    let ours = |object: &Value| {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        version.starts_with("metallb.io/")
+    };
+    all.retain(ours);
+    all
+}
+
+#[test]
+fn manifests_that_people_have_are_accepted_as_they_are() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("accepted");
+    let folders = [
+        "deploy/demo",
+        "deploy/standalone",
+        "integration/tests/kube/examples",
+    ];
+    let mut wrong = Vec::new();
+    for path in folders.map(folder) {
+        let manifests = manifests(&cluster, &path);
+        assert!(!manifests.is_empty(), "{}", path.display());
+        for manifest in manifests {
+            if let Err(failure) = try_out(&cluster, &namespace, &manifest) {
+                wrong.push(format!("{manifest}: {failure}"));
+            }
+        }
+        let problems = check(&path);
+        let errors = problems
+            .iter()
+            .filter(|problem| problem["severity"] == "error");
+        wrong.extend(errors.map(|problem| format!("{}: {problem:#}", path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_not_said_has_metallbs_defaults() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("defaults");
+    let spec = |kind: &str| {
+        let object = object(kind, "a", &json!({}));
+        try_out(&cluster, &namespace, &object).expect("accepted")["spec"].clone()
+    };
+    let pool = spec("IPAddressPool");
+    assert_eq!([&pool["autoAssign"], &pool["avoidBuggyIPs"]], [true, false]);
+    assert_eq!(pool["allowSharingAcrossNamespaces"], false);
+    assert_eq!(spec("BGPPeer")["peerPort"], 179);
+    let routes = spec("BGPAdvertisement");
+    assert_eq!(
+        [&routes["aggregationLength"], &routes["aggregationLengthV6"]],
+        [32, 128]
+    );
+    let bare = json!({"apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement", "metadata": {"name": "a"}});
+    let made = try_out(&cluster, &namespace, &bare).expect("accepted");
+    assert_eq!(made["spec"], json!({}));
+}
+
+#[test]
+fn nothing_of_a_peer_is_lost_between_its_two_versions() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("versions");
+    let spec = json!({
+        "myASN": 64512, "peerASN": 64513, "peerAddress": "198.51.100.1", "peerPort": 1179,
+        "sourceAddress": "198.51.100.2", "holdTime": "9s", "keepaliveTime": "3s",
+        "routerID": "198.51.100.2", "password": "secret", "ebgpMultiHop": true,
+        "nodeSelectors": [{"matchExpressions": [{"key": "rack", "operator": "In", "values": ["1"]}]}],
+    });
+    let metadata = json!({"name": "old", "namespace": namespace});
+    let old = json!({"apiVersion": "metallb.io/v1beta1", "kind": "BGPPeer", "metadata": metadata, "spec": spec});
+    cluster.create(&old).expect("created as v1beta1");
+    let get = |version: &str| {
+        let kind = format!("metallb.io/{version}/BGPPeer");
+        cluster.get(&kind, &namespace, "old").expect("there")["spec"].clone()
+    };
+    for (field, value) in spec.as_object().expect("fields") {
+        assert_eq!(&get("v1beta2")[field], value, "{field}");
+    }
+    let newer = json!({"spec": {"passive": true, "connectTime": "5s"}});
+    cluster
+        .patch(
+            "metallb.io/v1beta2/BGPPeer",
+            &namespace,
+            "old",
+            Patch::Merge,
+            &newer,
+        )
+        .expect("changed as v1beta2");
+    let touched = json!({"spec": {"holdTime": "12s"}});
+    cluster
+        .patch(
+            "metallb.io/v1beta1/BGPPeer",
+            &namespace,
+            "old",
+            Patch::Merge,
+            &touched,
+        )
+        .expect("changed as v1beta1");
+    assert_eq!(get("v1beta2")["connectTime"], "5s");
+    assert_eq!(get("v1beta1"), get("v1beta2"));
+}
+
+#[test]
+fn what_must_not_change_does_not() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("immutable");
+    let mut peer = object("BGPPeer", "router", &json!({}));
+    peer["metadata"]["namespace"] = json!(namespace);
+    cluster.create(&peer).expect("created");
+    let change = json!({"spec": {"enableGracefulRestart": true}});
+    let refused = cluster.patch("BGPPeer", &namespace, "router", Patch::Merge, &change);
+    let refused = refused.expect_err("graceful restart stays as it was");
+    assert!(refused.message.contains("cannot be changed"), "{refused}");
+    let metadata = json!({"name": "bgp-1", "namespace": namespace});
+    let status = json!({"apiVersion": "metallb.io/v1beta1", "kind": "ServiceBGPStatus", "metadata": metadata});
+    cluster.create(&status).expect("created");
+    let set = |node: &str| {
+        let status = json!({"node": node, "peers": ["router"], "sessions": [{"peer": "router", "state": "Idle"}]});
+        cluster.patch_status("ServiceBGPStatus", &namespace, "bgp-1", &status)
+    };
+    set("node-1").expect("written once");
+    let refused = set("node-2").expect_err("the node stays");
+    assert!(refused.message.contains("cannot be changed"), "{refused}");
 }

@@ -6,3 +6,4 @@ mod gate;
 mod nodes;
 mod objects;
 mod outage;
+mod rbac;
