@@ -8,6 +8,7 @@ pub mod client;
 pub mod fence;
 pub mod lease;
 pub mod queue;
+pub mod service_status;
 pub mod source;
 
 mod backoff;

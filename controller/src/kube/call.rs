@@ -4,6 +4,7 @@
 //! objects, of which a writer needs the resourceVersion. So writers make their requests here.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -85,6 +86,26 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What of a written object its writer needs.
+#[derive(Debug, Deserialize)]
+pub(super) struct Written {
+    metadata: WrittenMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenMetadata {
+    #[serde(default)]
+    resource_version: String,
+}
+
+impl Written {
+    /// `metadata.resourceVersion`.
+    pub(super) fn resource_version(self) -> Arc<str> {
+        self.metadata.resource_version.into()
+    }
+}
 
 /// Makes requests, each no longer than a time and never past its fence.
 ///

@@ -23,8 +23,8 @@ const BACKOFF: Backoff = Backoff {
 #[derive(Debug)]
 pub struct Queue<K, W> {
     entries: BTreeMap<K, Entry<W>>,
-    /// Those in [`Place::Ready`] by their ticket: first come, first served.
-    ready: BTreeMap<u64, K>,
+    /// Those in [`Place::Ready`] by their turn: first come, first served.
+    ready: BTreeMap<Turn, K>,
     next_ticket: u64,
     /// Those in [`Place::Delayed`].
     delayed: BTreeSet<(Instant, K)>,
@@ -36,6 +36,7 @@ pub struct Queue<K, W> {
 struct Entry<W> {
     /// The newest intent that is not on its way.
     next: Option<W>,
+    urgency: Urgency,
     /// What is on its way is not wanted any more; so it is not repeated.
     forgotten: bool,
     /// How often in a row it failed.
@@ -45,9 +46,21 @@ struct Entry<W> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    Ready(u64),
+    Ready(Turn),
     Delayed(Instant),
     InFlight,
+}
+
+/// What can wait comes after what is urgent.
+type Turn = (Urgency, u64);
+
+/// How urgent an intent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Somebody waits for it.
+    Urgent,
+    /// Only when nothing is urgent.
+    CanWait,
 }
 
 /// How many requests at once.
@@ -106,31 +119,54 @@ impl<K: Ord + Clone, W> Queue<K, W> {
         self.entries.is_empty()
     }
 
+    /// Whether something of this object is waiting or on its way.
+    pub fn contains(&self, key: &K) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// How often in a row the object's intent has failed.
+    pub fn failures(&self, key: &K) -> u32 {
+        self.entries.get(key).map_or(0, |entry| entry.failures)
+    }
+
     /// Requests on their way.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// A new intent; it takes the place of one that is not on its way, and goes out at once.
-    pub fn put(&mut self, key: K, want: W) {
+    /// A new intent; it takes the place of one that is not on its way, and is due at once.
+    pub fn put(&mut self, key: K, want: W, urgency: Urgency) {
         let place = self.entries.get(&key).map(|entry| entry.place);
-        if let Some(Place::Ready(_) | Place::InFlight) = place
+        if let Some(Place::InFlight) = place
             && let Some(entry) = self.entries.get_mut(&key)
         {
             entry.next = Some(want);
+            entry.urgency = urgency;
             entry.forgotten = false;
             return;
         }
+        // One that waits already keeps its turn, unless it is more urgent now.
+        let turn = match place {
+            Some(Place::Ready(turn)) if turn.0 <= urgency => turn,
+            Some(Place::Ready(_) | Place::Delayed(_) | Place::InFlight) | None => {
+                self.next_turn(urgency)
+            }
+        };
         self.unqueue(&key, place);
         let entry = Entry {
             next: Some(want),
+            urgency,
             forgotten: false,
             failures: 0,
-            place: Place::Ready(self.next_ticket),
+            place: Place::Ready(turn),
         };
-        self.ready.insert(self.next_ticket, key.clone());
-        self.next_ticket += 1;
+        self.ready.insert(turn, key.clone());
         self.entries.insert(key, entry);
+    }
+
+    fn next_turn(&mut self, urgency: Urgency) -> Turn {
+        self.next_ticket += 1;
+        (urgency, self.next_ticket)
     }
 
     /// Changes what waits for an object, if something does; what is on its way goes on.
@@ -156,7 +192,7 @@ impl<K: Ord + Clone, W> Queue<K, W> {
 
     fn unqueue(&mut self, key: &K, place: Option<Place>) {
         match place {
-            Some(Place::Ready(ticket)) => drop(self.ready.remove(&ticket)),
+            Some(Place::Ready(turn)) => drop(self.ready.remove(&turn)),
             Some(Place::Delayed(at)) => drop(self.delayed.remove(&(at, key.clone()))),
             Some(Place::InFlight) | None => {}
         }
@@ -244,8 +280,13 @@ impl<K: Ord + Clone, W> Queue<K, W> {
     fn land(&mut self, key: &K) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let entry = self.entries.remove(key);
-        if let Some(want) = entry.and_then(|entry| entry.next) {
-            self.put(key.clone(), want);
+        if let Some(Entry {
+            next: Some(want),
+            urgency,
+            ..
+        }) = entry
+        {
+            self.put(key.clone(), want, urgency);
         }
     }
 
@@ -260,10 +301,13 @@ impl<K: Ord + Clone, W> Queue<K, W> {
             let Some((_, key)) = self.delayed.pop_first() else {
                 return;
             };
+            let Some(urgency) = self.entries.get(&key).map(|entry| entry.urgency) else {
+                continue;
+            };
+            let turn = self.next_turn(urgency);
             if let Some(entry) = self.entries.get_mut(&key) {
-                entry.place = Place::Ready(self.next_ticket);
-                self.ready.insert(self.next_ticket, key);
-                self.next_ticket += 1;
+                entry.place = Place::Ready(turn);
+                self.ready.insert(turn, key);
             }
         }
     }
@@ -273,6 +317,7 @@ impl<K: Ord + Clone, W> Queue<K, W> {
 mod tests {
     use http::StatusCode;
 
+    use super::Urgency::{CanWait, Urgent};
     use super::*;
 
     fn busy(retry_after: Option<u64>) -> Failure {
@@ -289,20 +334,32 @@ mod tests {
         let now = Instant::now();
         let mut queue = Queue::new(8);
         for want in ["old", "new"] {
-            queue.put(1, want);
+            queue.put(1, want, Urgent);
         }
         assert_eq!(queue.next(now), Some((1, "new")));
         assert_eq!(queue.next(now), None);
     }
 
     #[test]
+    fn what_is_urgent_overtakes_what_can_wait() {
+        let now = Instant::now();
+        let mut queue = Queue::new(8);
+        for (key, urgency) in [(1, CanWait), (2, Urgent), (3, CanWait), (4, Urgent)] {
+            queue.put(key, "first", urgency);
+        }
+        queue.put(3, "second", Urgent);
+        queue.put(2, "second", CanWait);
+        assert_eq!(all(&mut queue, now), [2, 4, 3, 1]);
+    }
+
+    #[test]
     fn of_one_object_one_request_is_on_its_way() {
         let now = Instant::now();
         let mut queue = Queue::new(8);
-        queue.put(1, "first");
+        queue.put(1, "first", Urgent);
         assert_eq!(queue.next(now), Some((1, "first")));
-        queue.put(1, "second");
-        queue.put(1, "third");
+        queue.put(1, "second", Urgent);
+        queue.put(1, "third", Urgent);
         assert_eq!(queue.next(now), None);
         queue.done(&1);
         assert_eq!(queue.next(now), Some((1, "third")));
@@ -314,11 +371,11 @@ mod tests {
     fn one_that_fails_waits_and_delays_no_other() {
         let now = Instant::now();
         let mut queue = Queue::new(4);
-        (1..=3).for_each(|key| queue.put(key, ()));
+        (1..=3).for_each(|key| queue.put(key, (), Urgent));
         assert_eq!(all(&mut queue, now), [1, 2, 3]);
         queue.retry(1, (), now, &busy(Some(2)));
         queue.done(&2);
-        queue.put(4, ());
+        queue.put(4, (), Urgent);
         assert_eq!(all(&mut queue, now), [4]);
         queue.done(&4);
         let second = Duration::from_secs(1);
@@ -330,10 +387,10 @@ mod tests {
     fn a_newer_intent_does_not_wait_for_what_failed() {
         let now = Instant::now();
         let mut queue = Queue::new(4);
-        queue.put(1, "old");
+        queue.put(1, "old", Urgent);
         queue.next(now);
         queue.retry(1, "old", now, &busy(Some(60)));
-        queue.put(1, "new");
+        queue.put(1, "new", Urgent);
         assert_eq!(queue.next(now), Some((1, "new")));
         queue.retry(1, "new", now, &busy(None));
         assert_eq!(queue.len(), 1);
@@ -344,9 +401,9 @@ mod tests {
     fn a_newer_intent_is_what_a_retry_sends() {
         let now = Instant::now();
         let mut queue = Queue::new(4);
-        queue.put(1, "old");
+        queue.put(1, "old", Urgent);
         queue.next(now);
-        queue.put(1, "new");
+        queue.put(1, "new", Urgent);
         queue.retry(1, "old", now, &busy(None));
         let later = now + Duration::from_secs(1);
         assert_eq!(queue.next(later), Some((1, "new")));
@@ -356,7 +413,7 @@ mod tests {
     fn a_server_that_refuses_gets_less_at_once_and_more_when_it_does_not() {
         let now = Instant::now();
         let mut queue = Queue::new(64);
-        (0..1_000).for_each(|key| queue.put(key, ()));
+        (0..1_000).for_each(|key| queue.put(key, (), Urgent));
         assert_eq!(all(&mut queue, now).len(), 64);
         for key in 0..64 {
             queue.retry(key, (), now, &busy(None));
@@ -373,15 +430,15 @@ mod tests {
     fn while_nothing_succeeds_what_failed_waits_for_what_was_never_tried() {
         let now = Instant::now();
         let mut queue = Queue::new(1);
-        queue.put(1, ());
+        queue.put(1, (), Urgent);
         for _ in 0..20 {
             let (key, ()) = queue.next(now + Duration::from_secs(600)).expect("one");
             queue.retry(key, (), now + Duration::from_secs(600), &busy(None));
-            queue.put(1, ());
+            queue.put(1, (), Urgent);
         }
         queue.next(now + Duration::from_secs(600)).expect("it");
         queue.retry(1, (), now + Duration::from_secs(600), &busy(None));
-        queue.put(2, ());
+        queue.put(2, (), Urgent);
         assert_eq!(all(&mut queue, now + Duration::from_secs(601)), [2]);
     }
 
@@ -389,7 +446,7 @@ mod tests {
     fn what_is_forgotten_is_not_sent() {
         let now = Instant::now();
         let mut queue = Queue::new(2);
-        (1..=4).for_each(|key| queue.put(key, ()));
+        (1..=4).for_each(|key| queue.put(key, (), Urgent));
         queue.next(now);
         queue.next(now);
         (1..=4).for_each(|key| queue.forget(&key));
@@ -405,10 +462,10 @@ mod tests {
     fn all_that_waits_can_be_taken_back() {
         let now = Instant::now();
         let mut queue = Queue::new(1);
-        queue.put(1, "sent");
+        queue.put(1, "sent", Urgent);
         queue.next(now);
-        queue.put(1, "next");
-        queue.put(2, "other");
+        queue.put(1, "next", Urgent);
+        queue.put(2, "other", Urgent);
         assert_eq!(queue.take_waiting(), [(1, "next"), (2, "other")]);
         queue.done(&1);
         assert!(queue.is_empty());

@@ -2,3 +2,4 @@
 
 mod fake;
 mod lease;
+mod service_status;
