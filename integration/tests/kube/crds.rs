@@ -53,12 +53,10 @@ fn object(kind: &str, name: &str, changes: &Value) -> Value {
         _ => ("v1beta1", json!({})),
     };
     for (field, value) in changes.as_object().into_iter().flatten() {
-        match value {
-            Value::Null => spec.as_object_mut().and_then(|spec| spec.remove(field)),
-            _ => spec
-                .as_object_mut()
-                .and_then(|spec| spec.insert(field.clone(), value.clone())),
-        };
+        spec[field] = value.clone();
+    }
+    if let Some(spec) = spec.as_object_mut() {
+        spec.retain(|_, value| !value.is_null());
     }
     let version = format!("metallb.io/{version}");
     json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec})
