@@ -32,7 +32,11 @@ pub fn files() -> Result<Vec<File>, String> {
     let mut files = Vec::new();
     for definition in crd::definitions()? {
         let path = format!("crds/{}.yaml", definition.spec.names.plural);
-        let definition = serde_json::to_value(definition).map_err(|error| error.to_string())?;
+        let mut definition = serde_json::to_value(definition).map_err(|error| error.to_string())?;
+        if let Some(Value::Object(conversion)) = definition["spec"].get_mut("conversion") {
+            // Takes away MetalLB's, whoever installed it: without one to convert, none may be there.
+            conversion.insert("webhook".to_owned(), Value::Null);
+        }
         files.push(file(path, vec![definition]));
     }
     for (name, objects) in rbac::manifests() {

@@ -5,11 +5,12 @@ mod refused;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use integration::Lab;
 use integration::herald::binary;
-use integration::kube::ControlPlane;
 use integration::kube::client::Patch;
 use integration::kube::failure::Failure;
 use integration::kube::shared::Shared;
+use integration::kube::{ControlPlane, NEEDS, Options};
 use refused::{ROWS, Row};
 use serde_json::{Value, json};
 
@@ -313,4 +314,57 @@ fn what_must_not_change_does_not() {
     set("node-1").expect("written once");
     let refused = set("node-2").expect_err("the node stays");
     assert!(refused.message.contains("cannot be changed"), "{refused}");
+}
+
+/// A definition with two versions and a webhook between them, as MetalLB installs it.
+const WITH_WEBHOOK: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: bgppeers.metallb.io}
+spec:
+  group: metallb.io
+  names: {kind: BGPPeer, listKind: BGPPeerList, plural: bgppeers, singular: bgppeer}
+  scope: Namespaced
+  conversion:
+    strategy: Webhook
+    webhook:
+      conversionReviewVersions: [v1beta1, v1beta2]
+      clientConfig:
+        service: {namespace: metallb-system, name: metallb-webhook-service, path: /convert}
+  versions:
+  - &version
+    name: v1beta2
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+  - {<<: *version, name: v1beta1, storage: false}
+";
+
+#[test]
+fn our_definitions_replace_those_of_metallb_and_its_webhook() {
+    let Some(lab) = Lab::open(NEEDS) else {
+        return;
+    };
+    let cluster = ControlPlane::start_with(
+        &lab,
+        Options {
+            controllers: None,
+            ..Options::default()
+        },
+    );
+    // By whatever installer: it leaves none of kubectl's notes.
+    let kubectl = |arguments: &[&str], input| cluster.kubectl(arguments, input).expect("applied");
+    kubectl(&["create", "-f", "-"], WITH_WEBHOOK);
+    let mut peer = object("BGPPeer", "router", &json!({"disableMP": false}));
+    peer["metadata"]["namespace"] = json!("default");
+    cluster.create(&peer).expect("created");
+    let ours = folder("deploy/crds").canonicalize().expect("there");
+    kubectl(&["apply", "-f", &ours.to_string_lossy()], "");
+    let get = |version: &str| {
+        let kind = format!("metallb.io/{version}/BGPPeer");
+        cluster.get(&kind, "default", "router")
+    };
+    let spec = |version: &str| get(version).map(|peer| peer["spec"]["peerAddress"].clone());
+    assert_eq!(spec("v1beta2"), Ok(json!("198.51.100.1")));
+    assert_eq!(spec("v1beta1"), Ok(json!("198.51.100.1")));
 }
