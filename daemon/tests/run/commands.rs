@@ -28,7 +28,7 @@ fn check_tells_what_is_wrong_by_its_exit_code() {
 }
 
 #[test]
-fn a_namespace_that_a_pool_names_twice_is_warned_of() {
+fn a_namespace_that_a_pool_names_twice_is_refused() {
     let twice = "serviceAllocation: {namespaces: [shop, shop]}";
     let (code, told) = checked(&POOL.replace("{addresses", &format!("{{{twice}, addresses")));
     let [told] = &told[..] else {
@@ -36,10 +36,10 @@ fn a_namespace_that_a_pool_names_twice_is_warned_of() {
     };
     let expected = "spec.serviceAllocation.namespaces[1]: `shop` is there twice";
     assert!(
-        told.contains("warning") && told.contains(expected),
+        told.contains("error") && told.contains(expected),
         "{told}"
     );
-    assert_eq!(code, Some(0));
+    assert_eq!(code, Some(1));
 }
 
 #[test]
