@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 
-use crate::{check, decode, demo, explain, replay, run, speaker, status};
+use crate::{check, controller, decode, demo, explain, replay, run, speaker, status};
 
 /// Where the daemon is asked, unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
@@ -34,6 +34,7 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Run(run::Args),
+    Controller(controller::Args),
     Speaker(speaker::Args),
     Check(check::Args),
     Status(status::Args),
@@ -48,6 +49,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::main(args),
+            Command::Controller(args) => controller::main(args),
             Command::Speaker(args) => speaker::main(args),
             Command::Check(args) => check::main(&args),
             Command::Status(args) => status::main(&args),
@@ -82,8 +84,8 @@ pub struct ClassArg {
 
 impl ClassArg {
     /// The same, as the reader of manifests takes it.
-    pub fn options(&self) -> controller::Options {
-        controller::Options {
+    pub fn options(&self) -> ::controller::Options {
+        ::controller::Options {
             load_balancer_classes: self.classes.clone(),
         }
     }

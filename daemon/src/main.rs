@@ -7,6 +7,7 @@
 mod check;
 mod cli;
 mod clock;
+mod controller;
 mod decode;
 mod demo;
 mod explain;

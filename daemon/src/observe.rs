@@ -71,6 +71,13 @@ impl Observed {
         }
     }
 
+    /// The parts of a controller, which has no peers.
+    pub fn of_controller(view: watch::Receiver<Arc<View>>) -> Observed {
+        let options = plan::health::Options::default();
+        let listener = ListenerProblems::default();
+        Observed::new(view, PeerTable::default(), listener, options)
+    }
+
     /// The same of a daemon that watches a cluster.
     pub fn with_source(self, hearings: watch::Receiver<Arc<Hearings>>) -> Observed {
         Observed {

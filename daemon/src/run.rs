@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use controller::file::Source;
 use controller::record::Record;
+use futures::future::OptionFuture;
 use tokio::sync::watch;
+use tokio::time::sleep_until;
 use tracing::info;
 
 use crate::cli::{ClassArg, SocketArg};
@@ -18,6 +20,7 @@ use crate::logging::LogArgs;
 use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
 use crate::options::{self, AnnounceArgs, MetricsArg, SharingArgs};
+use crate::pace::{Pace, after};
 use crate::peers::{Identity, Peers, desired};
 use crate::record::Recordings;
 use crate::runtime;
@@ -130,14 +133,20 @@ impl Daemon {
         let mut snapshots = self.source.snapshots();
         snapshots.mark_changed();
         let mut due = None;
+        let mut pace = Pace::new();
         loop {
             let listen = self.must_listen_again().then_some(LISTEN_AGAIN);
             let wait = due.into_iter().chain(listen).min();
             tokio::select! {
-                changed = snapshots.changed() => {
+                changed = after(pace.next(), snapshots.changed()) => {
                     changed.map_err(|_| "the directory is no longer watched".to_owned())?;
                 }
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
+                    memory::trim();
+                    pace.rested();
+                    continue;
+                }
                 heard = signals.next() => match heard {
                     Heard::Reread => {
                         info!("SIGHUP: reading the directory");
@@ -148,7 +157,7 @@ impl Daemon {
             }
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             // It computes, and writes a file: the other thread has the peers meanwhile.
-            due = tokio::task::block_in_place(|| self.round(&snapshot));
+            due = tokio::task::block_in_place(|| pace.round(|| self.round(&snapshot)));
         }
         info!("stopping");
         self.peers.stop(STOPPING).await;
@@ -171,7 +180,6 @@ impl Daemon {
         let deadline = view.allocation.deadline;
         let deadline = deadline.map(|deadline| self.clock.until(deadline));
         self.views.send_replace(Arc::new(view));
-        memory::trim();
         store.into_iter().chain(deadline).min()
     }
 

@@ -10,9 +10,10 @@ use std::time::Duration;
 use controller::kube::{Role, Source, client};
 use controller::last_known;
 use controller::snapshot::Snapshot;
+use futures::future::OptionFuture;
 use plan::{Allocation, World, announce};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::cli::{ClassArg, SocketArg};
@@ -20,7 +21,7 @@ use crate::logging::LogArgs;
 use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
 use crate::options::{AnnounceArgs, ClusterArgs, MetricsArg};
-use crate::pace::Pace;
+use crate::pace::{Pace, after};
 use crate::peers::{Identity, Peers, desired};
 use crate::record::Recordings;
 use crate::runtime;
@@ -126,7 +127,7 @@ impl Speaker {
         let mut current: Option<Arc<Snapshot>> = None;
         loop {
             tokio::select! {
-                changed = async { pace.ready().await; snapshots.changed().await } => {
+                changed = after(pace.next(), snapshots.changed()) => {
                     changed.map_err(|_| "the cluster is no longer watched".to_owned())?;
                     current.clone_from(&snapshots.borrow_and_update());
                     self.last = None;
@@ -138,6 +139,11 @@ impl Speaker {
                     current = Some(Arc::new(last));
                 }
                 () = tokio::time::sleep(LISTEN_AGAIN), if self.must_listen_again() => {}
+                Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
+                    memory::trim();
+                    pace.rested();
+                    continue;
+                }
                 heard = signals.next() => match heard {
                     // There is nothing to read again: the API server tells of every change.
                     Heard::Reread => continue,
@@ -172,7 +178,6 @@ impl Speaker {
             allocation: Allocation::default(),
             world,
         }));
-        memory::trim();
     }
 
     fn must_listen_again(&self) -> bool {

@@ -1,0 +1,265 @@
+//! `herald controller`: assigns addresses in a cluster. Of several replicas one leads, by a Lease,
+//! and only it writes.
+
+mod rounds;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use controller::kube::lease::{self, Election, Leadership};
+use controller::kube::service_status::{
+    self, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
+};
+use controller::kube::{Role, Source, client};
+use controller::record::Assignment;
+use controller::snapshot::Snapshot;
+use futures::future::OptionFuture;
+use plan::alloc;
+use plan::world::ObjectName;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+
+use crate::cli::{ClassArg, SocketArg};
+use crate::clock::Clock;
+use crate::logging::LogArgs;
+use crate::net::memory;
+use crate::observe::{self, Observed};
+use crate::options::{self, ClusterArgs, MetricsArg, SharingArgs};
+use crate::pace::{Pace, after};
+use crate::runtime;
+use crate::signals::{Heard, Signals};
+use crate::view::{ProblemLog, View};
+use rounds::{Rounds, Write};
+
+/// Before a Service whose status could not be written is decided on anew.
+const WRITE_AGAIN: Duration = Duration::from_secs(5);
+/// How long a stop waits for writes that are on their way.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// Assigns addresses to the Services of a cluster. Run two or more: one leads.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// This replica's name in the Lease; the host's name (in a Pod: the Pod's) by default.
+    #[arg(long, value_name = "NAME", env = "HERALD_IDENTITY")]
+    identity: Option<String>,
+    /// After so long without a sign of the leader another takes over; whole seconds.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "HERALD_LEASE_DURATION",
+        default_value = "15s",
+        value_parser = crate::cli::duration
+    )]
+    lease_duration: Duration,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    sharing: SharingArgs,
+    #[command(flatten)]
+    metrics: MetricsArg,
+    #[command(flatten)]
+    socket: SocketArg,
+    #[command(flatten)]
+    classes: ClassArg,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs the command, until SIGTERM or SIGINT.
+pub fn main(args: Args) -> ExitCode {
+    runtime::run(&args.log.clone(), run(args))
+}
+
+async fn run(args: Args) -> Result<(), String> {
+    let identity = args.identity.map_or_else(options::host_name, Ok)?;
+    let client = client::connect(args.cluster.kubeconfig.as_deref()).await?;
+    let namespace = &args.cluster.namespace;
+    let source = Source::start(&client, Role::Controller, namespace, args.classes.options());
+    let node: Arc<str> = identity.as_str().into();
+    let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
+    let observed = Observed::of_controller(view).with_source(source.hearings());
+    let servers = observe::serve(&args.socket.socket, args.metrics.metrics.0, observed).await?;
+    let config = lease::Config::new(namespace, &identity).with_lease_duration(args.lease_duration);
+    let election = Election::start(client.clone(), config).map_err(|error| error.to_string())?;
+    let settings = service_status::Config::default();
+    let writer = ServiceStatusWriter::start(client, election.fence(), settings);
+    info!(identity = %election.identity(), %namespace, version = env!("CARGO_PKG_VERSION"), "herald assigns addresses");
+    let controller = Controller {
+        node,
+        options: args.sharing.options(),
+        clock: Clock::start(),
+        writer,
+        views,
+        problems: ProblemLog::default(),
+        rounds: None,
+        done: 0,
+    };
+    controller.serve(&source, election).await?;
+    drop(servers);
+    Ok(())
+}
+
+struct Controller {
+    node: Arc<str>,
+    options: alloc::Options,
+    clock: Clock,
+    writer: ServiceStatusWriter,
+    views: watch::Sender<Arc<View>>,
+    problems: ProblemLog,
+    /// While we lead, and know what earlier leaders wrote.
+    rounds: Option<Rounds>,
+    done: u64,
+}
+
+impl Controller {
+    /// One round for each snapshot. What changes meanwhile is the next one.
+    async fn serve(mut self, source: &Source, election: Election) -> Result<(), String> {
+        let mut signals = Signals::new()?;
+        let mut snapshots = source.snapshots();
+        let mut leadership = election.leadership();
+        leadership.mark_changed();
+        // What earlier leaders wrote may not have been told yet; until it has, nothing is decided.
+        let mut refreshing = None;
+        let mut pace = Pace::new();
+        let mut due: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                changed = after(pace.next(), snapshots.changed()) => {
+                    changed.map_err(|_| "the cluster is no longer watched".to_owned())?;
+                }
+                changed = leadership.changed() => {
+                    changed.map_err(|_| "the election has ended".to_owned())?;
+                    let ours = self.follow(&leadership.borrow_and_update());
+                    refreshing = ours.then(|| Box::pin(source.refresh()));
+                    continue;
+                }
+                Some(refreshed) = OptionFuture::from(refreshing.as_mut()) => {
+                    refreshed.map_err(|_| "the cluster is no longer watched".to_owned())?;
+                    refreshing = None;
+                    info!("every Service is known as the API server has it: assigning");
+                    self.rounds = Some(Rounds::new(self.options));
+                }
+                outcomes = self.writer.outcomes() => {
+                    let Some(again) = self.learn(outcomes) else { continue };
+                    due = due.into_iter().chain([again]).min();
+                    continue;
+                }
+                Some(()) = OptionFuture::from(due.map(sleep_until)) => {}
+                Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
+                    memory::trim();
+                    pace.rested();
+                    continue;
+                }
+                heard = signals.next() => match heard {
+                    // There is nothing to read again: the API server tells of every change.
+                    Heard::Reread => continue,
+                    Heard::Stop => break,
+                }
+            }
+            due = None;
+            let snapshot = snapshots.borrow_and_update().clone();
+            if let Some(snapshot) = snapshot {
+                due = tokio::task::block_in_place(|| pace.round(|| self.round(&snapshot)));
+            }
+        }
+        info!("stopping");
+        // First nothing more is sent, then what is on its way ends, then another may begin.
+        let resignation = election.resign().await;
+        let settled = tokio::time::timeout(SETTLE, self.writer.settled()).await;
+        match settled {
+            Ok(()) => resignation.give_back().await,
+            Err(_) => warn!("writes are still on their way: the Lease is left to run out"),
+        }
+        Ok(())
+    }
+
+    /// Whether we have come to lead.
+    fn follow(&mut self, leadership: &Leadership) -> bool {
+        let holder = leadership.holder.as_deref().unwrap_or("nobody");
+        let ours = leadership.is_ours();
+        match ours {
+            true => info!("this replica leads"),
+            false => info!(%holder, "this replica does not lead"),
+        }
+        self.rounds = None;
+        ours
+    }
+
+    /// When the next round has to be although nothing changes.
+    fn round(&mut self, snapshot: &Snapshot) -> Option<Instant> {
+        self.problems.log(&snapshot.problems);
+        self.done += 1;
+        let now = self.clock.now();
+        let round = self
+            .rounds
+            .as_mut()
+            .map(|rounds| rounds.next(snapshot, now));
+        let (world, allocation) = match round {
+            None => (snapshot.world.clone(), plan::Allocation::default()),
+            Some(round) => {
+                let wanted = round.writes.into_iter();
+                let wanted = wanted.map(|(name, write)| self.wanted(snapshot, name, write));
+                let wanted: BTreeMap<_, _> = wanted.collect();
+                self.writer.submit(wanted);
+                (round.world, round.allocation)
+            }
+        };
+        let deadline = allocation.deadline;
+        self.views.send_replace(Arc::new(View {
+            node: Arc::clone(&self.node),
+            problems: snapshot.problems.clone(),
+            rounds: self.done,
+            state_error: None,
+            announcements: None,
+            allocation,
+            world,
+        }));
+        deadline.map(|deadline| Instant::now() + self.clock.until(deadline))
+    }
+
+    fn wanted(&self, snapshot: &Snapshot, name: ObjectName, write: Write) -> (ObjectName, Wanted) {
+        let held = snapshot.world.services.get(&name);
+        let there = held.map_or_else(Status::default, |service| Status {
+            addresses: service.assigned.clone(),
+            pool: service.assigned_pool.clone(),
+            condition: None,
+        });
+        let assignment = Assignment {
+            addresses: write.addresses,
+            pool: write.pool,
+        };
+        info!(service = %name, addresses = ?assignment.addresses, "{}", write.outcome);
+        let wanted = Wanted {
+            uid: write.version.uid,
+            // What it asks for may change meanwhile; that is the next round's. The address is given
+            // to this Service either way.
+            resource_version: None,
+            status: Status::new(Some(&assignment), &write.outcome),
+            there,
+        };
+        (name, wanted)
+    }
+
+    /// Takes note of what became of writes. Gives when there has to be another round.
+    fn learn(&mut self, outcomes: Outcomes) -> Option<Instant> {
+        let mut again = None;
+        for (name, outcome) in outcomes {
+            let wait = match &outcome {
+                Outcome::Written { .. } | Outcome::Unchanged => continue,
+                // A Service that is gone is told of by the watch.
+                Outcome::Conflict | Outcome::Gone | Outcome::Fenced => Duration::ZERO,
+                Outcome::Failed(_) => WRITE_AGAIN,
+            };
+            debug!(service = %name, %outcome, "not written");
+            if let Some(rounds) = &mut self.rounds {
+                rounds.forget(&name);
+            }
+            let then = Instant::now() + wait;
+            again = again.into_iter().chain([then]).min();
+        }
+        again
+    }
+}

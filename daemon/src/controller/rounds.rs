@@ -1,0 +1,261 @@
+//! One round of the leader: a snapshot becomes what has to be written into Services.
+//!
+//! What is written comes back as an ordinary change. Until it does, it counts as held: so nothing
+//! is given twice, however late the watch is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use controller::snapshot::{Snapshot, Version};
+use plan::alloc::{self, Outcome, Sharing, Timestamp, allocate_at};
+use plan::world::{Addresses, ObjectName};
+use plan::{Allocation, World};
+
+/// What a Service is to hold, and how it came to that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// Which Service: not another one of its name.
+    pub version: Version,
+    /// Its addresses; empty is none.
+    pub addresses: Addresses,
+    /// The pool of the first one.
+    pub pool: Option<Arc<str>>,
+    /// How it came to that.
+    pub outcome: Outcome,
+}
+
+/// What a round found.
+#[derive(Debug)]
+pub struct Round {
+    /// The World, with what is assigned, written or not.
+    pub world: World,
+    /// Who has what, and why.
+    pub allocation: Allocation,
+    /// What has not been asked for before.
+    pub writes: BTreeMap<ObjectName, Write>,
+}
+
+/// What goes from round to round of one leadership.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    options: alloc::Options,
+    /// What the latest round remembered of shared addresses.
+    sharing: Sharing,
+    /// What has been asked for and is not yet in a snapshot.
+    unconfirmed: BTreeMap<ObjectName, Write>,
+    /// What was last told of Services that something happened to, or that lack something.
+    told: BTreeMap<ObjectName, Write>,
+}
+
+impl Rounds {
+    /// The rounds of a new leadership: nothing has been asked for.
+    pub fn new(options: alloc::Options) -> Rounds {
+        Rounds {
+            options,
+            ..Rounds::default()
+        }
+    }
+
+    /// The next round, at this time.
+    pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp) -> Round {
+        let world = self.with_unconfirmed(snapshot);
+        let allocation = allocate_at(&world, now, &self.sharing, self.options);
+        self.sharing.clone_from(&allocation.sharing);
+        let mut writes = BTreeMap::new();
+        let mut told = BTreeMap::new();
+        for (name, assignment) in &allocation.notable {
+            // One that is not there any more is not written to.
+            let Some(version) = snapshot.versions.get(name) else {
+                continue;
+            };
+            let write = Write {
+                version: version.clone(),
+                addresses: assignment.addresses.clone(),
+                pool: assignment.pool.clone(),
+                outcome: assignment.outcome.clone(),
+            };
+            let service = world.services.get(name);
+            let held = service.is_some_and(|service| {
+                service.assigned == write.addresses && service.assigned_pool == write.pool
+            });
+            if !held {
+                self.unconfirmed.insert(name.clone(), write.clone());
+            }
+            let known = self.told.get(name);
+            if !known.is_some_and(|known| known.says_the_same(&write)) {
+                writes.insert(name.clone(), write.clone());
+            }
+            told.insert(name.clone(), write);
+        }
+        self.told = told;
+        Round {
+            world: world.with(&allocation),
+            allocation,
+            writes,
+        }
+    }
+
+    /// It was not written, and will not be: the next round decides anew.
+    pub fn forget(&mut self, name: &ObjectName) {
+        self.unconfirmed.remove(name);
+        self.told.remove(name);
+    }
+
+    /// How many writes are not yet in a snapshot.
+    #[cfg(test)]
+    fn unconfirmed(&self) -> usize {
+        self.unconfirmed.len()
+    }
+
+    /// The World in which what was asked for is held. What has come back is no longer remembered.
+    fn with_unconfirmed(&mut self, snapshot: &Snapshot) -> World {
+        let mut world = snapshot.world.clone();
+        self.unconfirmed.retain(|name, write| {
+            let version = snapshot.versions.get(name);
+            let same = version.is_some_and(|version| version.uid == write.version.uid);
+            let Some(service) = world.services.get(name).filter(|_| same) else {
+                return false;
+            };
+            if service.assigned == write.addresses && service.assigned_pool == write.pool {
+                return false;
+            }
+            let mut service = Arc::clone(service);
+            let held = Arc::make_mut(&mut service);
+            held.assigned.clone_from(&write.addresses);
+            held.assigned_pool.clone_from(&write.pool);
+            world.services.insert(name.clone(), service);
+            true
+        });
+        world
+    }
+}
+
+impl Write {
+    /// Whether it says the same of the same Service, however often that has changed since.
+    fn says_the_same(&self, other: &Write) -> bool {
+        self.version.uid == other.version.uid
+            && self.addresses == other.addresses
+            && self.pool == other.pool
+            && self.outcome == other.outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use controller::record::Assignments;
+    use controller::{Options, file};
+
+    use super::*;
+
+    const POOL: &str = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
+        metadata: {name: default}\nspec: {addresses: [203.0.113.0/31]}\n---\n";
+
+    #[test]
+    fn what_is_written_once_is_held_until_it_comes_back() {
+        let mut rounds = rounds();
+        let before = snapshot(&[("a", "1", None)]);
+        let round = rounds.next(&before, now());
+        assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
+        let round = rounds.next(&before, now());
+        assert!(round.writes.is_empty(), "it is on its way");
+        let round = rounds.next(&snapshot(&[("a", "1", None), ("b", "2", None)]), now());
+        assert_eq!(written(&round), ["default/b: 203.0.113.1"], "not a's");
+        let back = [
+            ("a", "1", Some("203.0.113.0")),
+            ("b", "2", Some("203.0.113.1")),
+        ];
+        let round = rounds.next(&snapshot(&back), now());
+        assert!(round.writes.is_empty());
+        assert_eq!(rounds.unconfirmed(), 0);
+    }
+
+    #[test]
+    fn a_write_that_failed_is_decided_anew() {
+        let mut rounds = rounds();
+        let world = snapshot(&[("a", "1", None)]);
+        rounds.next(&world, now());
+        rounds.forget(&name("a"));
+        let round = rounds.next(&world, now());
+        assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
+    }
+
+    #[test]
+    fn another_service_of_the_name_does_not_get_what_was_meant_for_the_first() {
+        let mut rounds = rounds();
+        rounds.next(&snapshot(&[("a", "1", None)]), now());
+        let anew = snapshot(&[("a", "2", None)]);
+        let round = rounds.next(&anew, now());
+        let write = &round.writes[&name("a")];
+        assert_eq!(&*write.version.uid, "2");
+        assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
+    }
+
+    #[test]
+    fn who_waits_for_an_address_is_told_once_and_gets_one_that_is_freed() {
+        let mut rounds = rounds();
+        let held = [
+            ("a", "1", Some("203.0.113.0")),
+            ("b", "2", Some("203.0.113.1")),
+        ];
+        rounds.next(&snapshot(&held), now());
+        let all = [held[0], held[1], ("c", "3", None)];
+        let round = rounds.next(&snapshot(&all), now());
+        assert_eq!(written(&round), ["default/c: "]);
+        assert!(rounds.next(&snapshot(&all), now()).writes.is_empty());
+        let round = rounds.next(&snapshot(&[held[0], ("c", "3", None)]), now());
+        assert_eq!(written(&round), ["default/c: 203.0.113.1"]);
+    }
+
+    fn rounds() -> Rounds {
+        Rounds::new(alloc::Options::default())
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn name(name: &str) -> ObjectName {
+        ObjectName {
+            namespace: "default".into(),
+            name: name.into(),
+        }
+    }
+
+    fn written(round: &Round) -> Vec<String> {
+        let writes = round.writes.iter();
+        writes
+            .map(|(name, write)| {
+                let addresses: Vec<_> = write.addresses.iter().map(ToString::to_string).collect();
+                format!("{name}: {}", addresses.join(" "))
+            })
+            .collect()
+    }
+
+    /// Services with their uid and the address they hold.
+    fn snapshot(services: &[(&str, &str, Option<&str>)]) -> Snapshot {
+        let mut text = POOL.to_owned();
+        for (name, _, address) in services {
+            let held = address.map_or(String::new(), |address| {
+                format!("status: {{loadBalancer: {{ingress: [{{ip: {address}}}]}}}}\n")
+            });
+            let pool = address.map_or(
+                "",
+                |_| ", annotations: {metallb.io/ip-allocated-from-pool: default}",
+            );
+            text.push_str(&format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}{pool}}}\n\
+                 spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n{held}---\n"
+            ));
+        }
+        let files = [("all.yaml", text.as_str())];
+        let mut snapshot = file::from_texts(&files, &Options::default(), &Assignments::new());
+        for (service, uid, _) in services {
+            let version = Version {
+                uid: (*uid).into(),
+                resource_version: 1,
+            };
+            snapshot.versions.insert(name(service), version);
+        }
+        snapshot
+    }
+}
