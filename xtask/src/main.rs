@@ -28,7 +28,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "ci",
-        help: "fmt, clippy, layers, tidy, doc, docs, test: what must be green before a merge",
+        help: "fmt, layers, tidy, crds, clippy, doc, docs, test: what must be green before a merge",
         run: |_| checks::ci(),
     },
     Verb {
