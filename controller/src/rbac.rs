@@ -14,7 +14,7 @@ const READ: &[&str] = &["get", "list", "watch"];
 const GET: &[&str] = &["get"];
 const WRITE_STATUS: &[&str] = &["update", "patch"];
 const RECORD: &[&str] = &["create", "patch"];
-const LEASE: &[&str] = &["get", "create", "update", "patch"];
+const LEASE: &[&str] = &["get", "watch", "create", "patch"];
 const OWN: &[&str] = &[
     "get", "list", "watch", "create", "update", "patch", "delete",
 ];

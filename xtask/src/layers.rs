@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "integration",
-        inside: &["bgp"],
+        inside: &["bgp", "plan", "controller"],
         outside: None,
     },
     Layer {

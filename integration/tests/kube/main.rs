@@ -7,3 +7,4 @@ mod nodes;
 mod objects;
 mod outage;
 mod rbac;
+mod writers;

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use crate::crds::folder;
 
 /// Where the accounts are.
-const HOME: &str = "herald-system";
+pub const HOME: &str = "herald-system";
 /// Any other namespace.
 const AWAY: &str = "default";
 
-const CONTROLLER: &str = "herald-controller";
-const SPEAKER: &str = "herald-speaker";
+pub const CONTROLLER: &str = "herald-controller";
+pub const SPEAKER: &str = "herald-speaker";
 
 /// A control plane with the generated RBAC.
-fn join() -> Option<Shared> {
+pub fn join() -> Option<Shared> {
     let cluster = Shared::join()?;
     let home = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}});
     cluster.apply(&home).expect("a namespace");
@@ -45,11 +45,7 @@ const CONTROLLER_MAY: &[Row] = &[
         HOME,
     ),
     (OWN, "metallb.io/configurationstates", HOME),
-    (
-        "get create update patch",
-        "coordination.k8s.io/leases",
-        HOME,
-    ),
+    ("get watch create patch", "coordination.k8s.io/leases", HOME),
 ];
 
 const CONTROLLER_MAY_NOT: &[Row] = &[
@@ -75,7 +71,7 @@ const CONTROLLER_MAY_NOT: &[Row] = &[
         "coordination.k8s.io/leases",
         AWAY,
     ),
-    ("list watch delete", "coordination.k8s.io/leases", HOME),
+    ("list update delete", "coordination.k8s.io/leases", HOME),
     ("get list watch delete", "events.k8s.io/events", AWAY),
     ("create", "/pods/exec /serviceaccounts/token", HOME),
 ];
