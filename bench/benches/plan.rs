@@ -152,6 +152,7 @@ fn pool() -> Pool {
         auto_assign: true,
         avoid_buggy_ips: false,
         service_allocation: None,
+        share_across_namespaces: false,
     }
 }
 

@@ -30,7 +30,7 @@ fn every_field_of_a_pool_is_read() {
             "2001:db8::-2001:db8::ff"
         ]
     );
-    assert!(!pool.auto_assign && pool.avoid_buggy_ips);
+    assert!(!pool.auto_assign && pool.avoid_buggy_ips && pool.share_across_namespaces);
     assert_eq!(pool.labels.get("zone"), Some("east"));
     let allocation = pool.service_allocation.as_ref().expect("there");
     assert_eq!(allocation.priority, Some(50));

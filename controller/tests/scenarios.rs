@@ -4,7 +4,7 @@
 //! `NAME.txt` beside it says what must come of it. `UPDATE_GOLDEN=1` writes the texts anew: read
 //! them before they are kept. A first line `# options: …` sets what is no manifest:
 //! `lb-class=CLASS`, `live=NODE,NODE`, `keep-on-cordon`, `ignore-exclude-label`, and
-//! `no-sharing-grace`, which has the round made on a clock.
+//! `no-sharing-grace` and `share-across-namespaces`, which have the round made on a clock.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -98,6 +98,10 @@ impl Settings {
                 None if word == "no-sharing-grace" => {
                     let options = settings.on_a_clock.get_or_insert_default();
                     options.sharing_grace = Duration::ZERO;
+                }
+                None if word == "share-across-namespaces" => {
+                    let options = settings.on_a_clock.get_or_insert_default();
+                    options.share_across_namespaces = true;
                 }
                 None if word == "ignore-exclude-label" => {
                     settings.health.ignore_exclude_label = true;

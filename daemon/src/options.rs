@@ -86,6 +86,10 @@ pub struct SharingArgs {
         value_parser = duration_or_0
     )]
     sharing_grace: Duration,
+    /// Services of different namespaces may share an address of any IPAddressPool, as in MetalLB;
+    /// otherwise only of those with allowSharingAcrossNamespaces.
+    #[arg(long, env = "HERALD_SHARE_ACROSS_NAMESPACES")]
+    share_across_namespaces: bool,
 }
 
 impl SharingArgs {
@@ -93,6 +97,7 @@ impl SharingArgs {
     pub fn options(&self) -> alloc::Options {
         alloc::Options {
             sharing_grace: self.sharing_grace,
+            share_across_namespaces: self.share_across_namespaces,
         }
     }
 }

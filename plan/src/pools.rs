@@ -258,6 +258,7 @@ mod tests {
             auto_assign: true,
             avoid_buggy_ips: false,
             service_allocation: None,
+            share_across_namespaces: false,
         }
     }
 }

@@ -318,6 +318,8 @@ pub struct Pool {
     pub avoid_buggy_ips: bool,
     /// `serviceAllocation`; `None` is "un-pinned".
     pub service_allocation: Option<ServiceAllocation>,
+    /// `allowSharingAcrossNamespaces` (our addition).
+    pub share_across_namespaces: bool,
 }
 
 /// A pool's `serviceAllocation`.

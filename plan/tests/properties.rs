@@ -330,6 +330,7 @@ fn pool(
             namespaces: namespaces.into_iter().collect(),
             ..ServiceAllocation::default()
         }),
+        share_across_namespaces: true,
     }
 }
 

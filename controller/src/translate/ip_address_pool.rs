@@ -33,6 +33,7 @@ pub fn translate(
             auto_assign: spec.auto_assign.unwrap_or(true),
             avoid_buggy_ips: spec.avoid_buggy_ips.unwrap_or(false),
             service_allocation,
+            share_across_namespaces: spec.allow_sharing_across_namespaces.unwrap_or(false),
         }))
     })
 }

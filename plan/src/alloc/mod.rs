@@ -44,12 +44,17 @@ pub struct Options {
     /// has not changed. 0 is MetalLB's way, but that it is the changed ones who lose it. Two
     /// Services never have one port, not even for that long.
     pub sharing_grace: Duration,
+    /// Services of different namespaces may share an address of any pool, as in MetalLB; otherwise
+    /// only of one that has [`crate::world::Pool::share_across_namespaces`]. Those who share an
+    /// address already keep it in any case.
+    pub share_across_namespaces: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             sharing_grace: Duration::from_secs(120),
+            share_across_namespaces: false,
         }
     }
 }

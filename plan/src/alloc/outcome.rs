@@ -143,6 +143,15 @@ pub enum Reason {
         /// In what they differ.
         field: SharingField,
     },
+    /// A Service of another namespace holds the address, and its pool does not allow that.
+    OtherNamespace {
+        /// The address.
+        address: IpAddr,
+        /// Its pool.
+        pool: Arc<str>,
+        /// Who holds it.
+        holder: ObjectName,
+    },
     /// The keys agree, and the port is taken.
     PortInUse {
         /// The address.
@@ -215,6 +224,11 @@ impl fmt::Display for Reason {
                 f,
                 "can't change sharing key: {address} is also in use by {holder}, whose {field} \
                  differs: make them the same"
+            ),
+            Reason::OtherNamespace { address, pool, holder } => write!(
+                f,
+                "{address} is in use by {holder}, of another namespace: to share it, set \
+                 spec.allowSharingAcrossNamespaces of IPAddressPool {pool} to true"
             ),
             Reason::PortInUse { address, protocol, port, holder } => write!(
                 f,

@@ -169,11 +169,25 @@ impl<'a> Round<'a> {
                 .find(*address)
                 .ok_or(Reason::NotInAnyPool(*address))?;
             self.may_have(service, *address, pool)?;
-            self.taken.check(*address, service)?;
+            self.may_join(service, *address, pool)?;
         }
         match required && service.requested_addresses.len() < 2 {
             true => Err(Reason::RequestOfOneFamily),
             false => Ok(()),
+        }
+    }
+
+    /// Whether the Service may have the address, which is in this pool, beside those who hold it.
+    fn may_join(&self, service: &Service, address: IpAddr, pool: &Pool) -> Result<(), Reason> {
+        self.taken.check(address, service)?;
+        let across = self.options.share_across_namespaces || pool.share_across_namespaces;
+        match self.taken.of_another_namespace(address, service) {
+            Some(holder) if !across => Err(Reason::OtherNamespace {
+                address,
+                pool: Arc::clone(&pool.name),
+                holder: holder.name.clone(),
+            }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -207,7 +221,7 @@ impl<'a> Round<'a> {
     ) -> (Vec<IpAddr>, Option<Reason>) {
         let mut found: Vec<IpAddr> = missing
             .iter()
-            .filter_map(|family| self.shared_in(service, pools, *family))
+            .filter_map(|family| self.shared_in(service, pools, *family).ok())
             .collect();
         let lacks = |family: &IpFamily| found.iter().all(|a| family_of(*a) != *family);
         let missing: Vec<IpFamily> = missing.iter().copied().filter(lacks).collect();
@@ -231,31 +245,44 @@ impl<'a> Round<'a> {
             let address = ordered.iter().find_map(|pool| self.lowest_in(pool, family));
             match address {
                 Some(address) => found.push(address),
-                None => shortfall = shortfall.or(Some(exhausted(service, &ordered, family))),
+                None if shortfall.is_some() => {}
+                None => {
+                    let refused = self.shared_in(service, pools, family).err().flatten();
+                    shortfall = refused.or_else(|| Some(exhausted(service, &ordered, family)));
+                }
             }
         }
         (found, shortfall)
     }
 
     /// The lowest address of these pools that is held under the Service's key and that it may join.
+    ///
+    /// # Errors
+    /// There is none; with the reason if one is only refused for the namespace of its holder.
     fn shared_in(
         &self,
         service: &Service,
         pools: &[&'a Arc<Pool>],
         family: IpFamily,
-    ) -> Option<IpAddr> {
-        let in_pools = |address: IpAddr| {
-            let pool = self.index.find(address);
-            pool.is_some_and(|pool| {
-                pool.offers(address) && pools.iter().any(|other| other.name == pool.name)
-            })
-        };
-        let mut shared = self.taken.under_key_of(service);
-        shared.find(|address| {
-            family_of(*address) == family
-                && in_pools(*address)
-                && self.taken.check(*address, service).is_ok()
-        })
+    ) -> Result<IpAddr, Option<Reason>> {
+        let mut refused = None;
+        for address in self.taken.under_key_of(service) {
+            let pool = self.index.find(address).filter(|pool| {
+                let of_pools = pools.iter().any(|other| other.name == pool.name);
+                of_pools && pool.offers(address) && family_of(address) == family
+            });
+            let Some(pool) = pool else {
+                continue;
+            };
+            match self.may_join(service, address, pool) {
+                Ok(()) => return Ok(address),
+                Err(reason @ Reason::OtherNamespace { .. }) => {
+                    refused.get_or_insert(reason);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(refused)
     }
 
     /// The lowest free address of the first range of the pool that has any.

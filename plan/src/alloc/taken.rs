@@ -44,6 +44,13 @@ impl<'a> Taken<'a> {
             .try_for_each(|holder| check_pair(address, holder, service))
     }
 
+    /// A holder of the address that is of another namespace than the Service.
+    pub fn of_another_namespace(&self, address: IpAddr, service: &Service) -> Option<&'a Service> {
+        let mut holders = self.holders(address);
+        let other = holders.find(|holder| holder.name.namespace != service.name.namespace);
+        other.map(Arc::as_ref)
+    }
+
     /// Who holds the address.
     fn holders(&self, address: IpAddr) -> impl Iterator<Item = &'a Arc<Service>> + '_ {
         let first = self.first.get(&address).copied();

@@ -102,9 +102,10 @@ impl Condition {
             return None;
         }
         let is_true = !assignment.addresses.is_empty();
-        let (reason, message) = match outcome.shortfall() {
-            Some(shortfall) => (word(shortfall), shortfall.to_string()),
-            None => (ASSIGNED, what_it_holds(assignment)),
+        let (reason, message) = match (outcome, outcome.shortfall()) {
+            (Outcome::Tolerated(_, _), _) => ("SharingMismatch", outcome.to_string()),
+            (_, Some(shortfall)) => (word(shortfall), shortfall.to_string()),
+            (_, None) => (ASSIGNED, what_it_holds(assignment)),
         };
         Some(Condition {
             is_true,
@@ -145,6 +146,7 @@ fn word(reason: &Reason) -> &'static str {
         Reason::OtherRequested => "OtherIPRequested",
         Reason::InUse { .. } => "IPInUse",
         Reason::SharedOtherwise { .. } => "SharedOtherwise",
+        Reason::OtherNamespace { .. } => "SharedByOtherNamespace",
         Reason::PortInUse { .. } => "PortInUse",
         Reason::PoolExhausted { .. } => "PoolExhausted",
         Reason::Exhausted { .. } => "NoAvailableIPs",
