@@ -222,6 +222,59 @@ fn manifests_that_people_have_are_accepted_as_they_are() {
 }
 
 #[test]
+fn the_largest_objects_within_the_bounds_are_accepted() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("large");
+    let list =
+        |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>();
+    let (high, low) = (|n: usize| n / 250, |n: usize| n % 250);
+    let selectors: Vec<Value> = (0..1_000)
+        .map(|n| json!({"matchLabels": {"kubernetes.io/hostname": format!("node-{n}")}}))
+        .collect();
+    let hosts = json!([{"key": "kubernetes.io/hostname", "operator": "In", "values": list(1_000, &|n| format!("node-{n}"))}]);
+    let of_prefixes = list(500, &|n| format!("203.{}.{}.0/24", high(n), low(n)));
+    let of_ranges = list(500, &|n| {
+        format!("10.{}.{}.10-10.{}.{}.20", high(n), low(n), high(n), low(n))
+    });
+    let of_ipv6 = list(500, &|n| {
+        format!("2001:db8:1234:5678:9abc:def0:{n:x}:1000-2001:db8:1234:5678:9abc:def0:{n:x}:ffff")
+    });
+    let communities = list(63, &|n| {
+        format!("large:4200000000:4200000000:42000000{n:02}")
+    });
+    let aliases: Vec<Value> = (0..1_000)
+        .map(|n| json!({"name": format!("alias-{n}"), "value": format!("64512:{n}")}))
+        .collect();
+    let rows = [
+        ("IPAddressPool", json!({"addresses": of_prefixes})),
+        ("IPAddressPool", json!({"addresses": of_prefixes[..200]})),
+        ("IPAddressPool", json!({"addresses": of_ranges})),
+        ("IPAddressPool", json!({"addresses": of_ipv6})),
+        (
+            "IPAddressPool",
+            json!({"serviceAllocation": {"namespaceSelectors": selectors, "serviceSelectors": selectors}}),
+        ),
+        ("BGPPeer", json!({"nodeSelectors": selectors})),
+        (
+            "BGPPeer",
+            json!({"nodeSelectors": [{"matchExpressions": hosts}]}),
+        ),
+        (
+            "BGPAdvertisement",
+            json!({"communities": communities, "nodeSelectors": selectors, "ipAddressPoolSelectors": selectors}),
+        ),
+        ("Community", json!({"communities": aliases})),
+    ];
+    for (kind, changes) in rows {
+        if let Err(failure) = try_out(&cluster, &namespace, &object(kind, "large", &changes)) {
+            panic!("{kind}: {failure}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_said_has_metallbs_defaults() {
     let Some(cluster) = join() else {
         return;
