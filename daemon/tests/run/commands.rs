@@ -35,10 +35,7 @@ fn a_namespace_that_a_pool_names_twice_is_refused() {
         panic!("{told:?}")
     };
     let expected = "spec.serviceAllocation.namespaces[1]: `shop` is there twice";
-    assert!(
-        told.contains("error") && told.contains(expected),
-        "{told}"
-    );
+    assert!(told.contains("error") && told.contains(expected), "{told}");
     assert_eq!(code, Some(1));
 }
 
