@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod client;
+pub mod events;
 pub mod fence;
 pub mod lease;
 pub mod queue;
@@ -13,6 +14,7 @@ pub mod source;
 
 mod backoff;
 mod object;
+mod rate_limit;
 mod retry;
 mod secrets;
 mod watch;

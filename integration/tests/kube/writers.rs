@@ -1,5 +1,6 @@
 //! What writes to the API, against the real one, under the accounts and the RBAC of the deployment.
 
+mod events;
 mod lease;
 mod service_status;
 
