@@ -1,12 +1,14 @@
 //! Which address a Service gets, and which node announces it: decisions as pure functions.
 //!
 //! [`world::World`] is everything known, as one value. [`alloc`] assigns addresses out of pools,
+//! [`elect`] names the one node that answers for an address by ARP or NDP,
 //! [`health`] gives each node a verdict with its reason, [`mod@announce`] says what one node announces
 //! to which peer and why not more, [`mod@explain`] says both of one Service. Nothing here keeps state,
 //! reads a clock, or does I/O; the same world always gives the same answer.
 
 pub mod alloc;
 pub mod announce;
+pub mod elect;
 pub mod endpoints;
 pub mod explain;
 pub mod health;

@@ -456,10 +456,21 @@ pub struct L2Advertisement {
     pub pools: PoolSelection,
     /// Candidate nodes; empty is all.
     pub node_selectors: Vec<LabelSelector>,
+    /// `preferredNodeSelectors`: of the candidates those are preferred that match.
+    pub preferred_nodes: Vec<PreferredNodes>,
     /// Interfaces by name; empty is all.
     pub interfaces: BTreeSet<String>,
     /// Services by label, any of; empty is all.
     pub service_selectors: Vec<LabelSelector>,
+}
+
+/// An entry of `preferredNodeSelectors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreferredNodes {
+    /// `weight`, 1 to 100: the weights of all entries that match a node are added.
+    pub weight: u8,
+    /// `preference`.
+    pub preference: LabelSelector,
 }
 
 /// An address with its full length as a prefix.

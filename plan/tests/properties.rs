@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use plan::alloc::{Options, Sharing, Timestamp, allocate_at};
 use plan::announce::Verdict;
 use plan::labels::{LabelSelector, Labels};
 use plan::world::{
@@ -22,13 +24,10 @@ proptest! {
 
     #[test]
     fn an_address_has_several_holders_only_where_all_of_them_may_share_it(world in worlds()) {
-        let after = world.with(&allocate(&world));
-        let services: Vec<&Arc<Service>> = after.services.values().collect();
-        for (position, one) in services.iter().enumerate() {
-            for other in &services[position + 1..] {
-                let common = one.assigned.iter().any(|address| other.assigned.contains(address));
-                prop_assert!(!common || may_share(one, other), "{one:?} {other:?}");
-            }
+        let options = Options { sharing_grace: Duration::ZERO, ..Options::default() };
+        let after = world.with(&allocate_at(&world, at(0), &Sharing::default(), options));
+        for (_, one, other) in sharers(&after) {
+            prop_assert!(may_share(one, other), "{one:?} {other:?}");
         }
     }
 
@@ -36,6 +35,67 @@ proptest! {
     fn a_second_round_changes_nothing(world in worlds()) {
         let after = world.with(&allocate(&world));
         prop_assert_eq!(after.with(&allocate(&after)), after);
+    }
+
+    #[test]
+    fn sharers_disagree_no_longer_than_the_grace_period_and_never_have_one_port(
+        world in worlds(),
+        edits in vec((0..90_u64, 0..6_usize, services("x")), 0..12),
+    ) {
+        let grace = Options::default().sharing_grace;
+        let (mut world, mut now, mut sharing) = (world, 0, Sharing::default());
+        let mut since: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        for (seconds, who, new) in edits {
+            now += seconds;
+            edit(&mut world, who, new);
+            let allocation = allocate_at(&world, at(now), &sharing, Options::default());
+            let same = allocate_at(&world.clone(), at(now), &sharing, Options::default());
+            prop_assert_eq!(&allocation, &same);
+            world = world.with(&allocation);
+            sharing = allocation.sharing;
+            let again = allocate_at(&world, at(now), &sharing, Options::default());
+            prop_assert_eq!(world.with(&again), world.clone());
+            let mut disagree = BTreeMap::new();
+            for (address, one, other) in sharers(&world) {
+                prop_assert!(one.ports.iter().all(|port| !other.ports.contains(port)));
+                if !may_share(one, other) {
+                    disagree.insert(address, *since.get(&address).unwrap_or(&now));
+                }
+            }
+            let longest = disagree.values().map(|since| now - since).max();
+            prop_assert!(longest.is_none_or(|longest| longest < grace.as_secs()));
+            prop_assert_eq!(allocation.deadline, disagree.values().min().map(|since| {
+                at(since + grace.as_secs())
+            }));
+            since = disagree;
+        }
+    }
+
+    #[test]
+    fn nobody_loses_an_address_while_the_others_change_within_the_grace_period(
+        first in services("x"),
+        edits in vec((0..10_u64, 0..4_usize, services("x")), 0..12),
+    ) {
+        let vip: IpAddr = Ipv4Addr::new(10, 0, 0, 0).into();
+        let mut world = shared(first, vip);
+        let (mut now, mut sharing) = (0, Sharing::default());
+        for (seconds, who, new) in edits {
+            let allocation = allocate_at(&world, at(now), &sharing, Options::default());
+            world = world.with(&allocation);
+            sharing = allocation.sharing;
+            for service in world.services.values() {
+                prop_assert_eq!(service.assigned.as_slice(), &[vip]);
+            }
+            now += seconds;
+            let old = world.services.values().nth(who).expect("one of four").clone();
+            let new = Service {
+                external_traffic_policy: new.external_traffic_policy,
+                selector: new.selector,
+                sharing_key: new.sharing_key,
+                ..old.as_ref().clone()
+            };
+            world.services.insert(old.name.clone(), Arc::new(new));
+        }
     }
 
     #[test]
@@ -85,6 +145,64 @@ proptest! {
                 prop_assert_eq!(announced, expected, "{} {}: {:?}", node.name, name, verdict);
             }
         }
+    }
+}
+
+/// A time of the test.
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// Each two that hold one address.
+fn sharers(world: &World) -> Vec<(IpAddr, &Service, &Service)> {
+    let services: Vec<&Service> = world.services.values().map(Arc::as_ref).collect();
+    let mut sharers = Vec::new();
+    for (position, &one) in services.iter().enumerate() {
+        for &other in &services[position + 1..] {
+            let common = one
+                .assigned
+                .iter()
+                .filter(|address| other.assigned.contains(address));
+            sharers.extend(common.map(|address| (*address, one, other)));
+        }
+    }
+    sharers
+}
+
+/// The Service becomes another one, and keeps its name and what it holds.
+fn edit(world: &mut World, who: usize, new: Service) {
+    let Some(old) = world.services.values().nth(who).cloned() else {
+        return;
+    };
+    let new = Service {
+        name: old.name.clone(),
+        assigned: old.assigned.clone(),
+        ..new
+    };
+    world.services.insert(old.name.clone(), Arc::new(new));
+}
+
+/// Four Services like this one that share the address, and agree.
+fn shared(like: Service, vip: IpAddr) -> World {
+    let one = |index: u16| {
+        let name = object("red", &format!("s{index}"));
+        let service = Service {
+            name: name.clone(),
+            wants_address: true,
+            ports: [(Protocol::Tcp, 80 + index)].into_iter().collect(),
+            requested_addresses: Vec::new(),
+            requested_pool: None,
+            sharing_key: Some("k".into()),
+            assigned: Addresses::from_slice(&[vip]),
+            ..like.clone()
+        };
+        (name, Arc::new(service))
+    };
+    let pool = pool(0, (0, true, None, false));
+    World {
+        services: (0..4).map(one).collect(),
+        pools: Arc::new([(Arc::clone(&pool.name), Arc::new(pool))].into()),
+        ..World::default()
     }
 }
 
@@ -251,7 +369,10 @@ fn services(name: &'static str) -> impl Strategy<Value = Service> {
         option::weighted(0.2, 0..3_u8),
     );
     let shared = (option::of("[kl]"), "[xy]", vec(80..83_u16, 1..3));
-    (flags, wishes, shared, option::of(any_address())).prop_map(
+    // Some addresses are held by several.
+    let few = (0..2_u8).prop_map(|host| Ipv4Addr::new(10, 0, 0, host).into());
+    let held = option::weighted(0.8, prop_oneof![any_address(), few]);
+    (flags, wishes, shared, held).prop_map(
         move |((red, local, wants_address), (address, pool), (key, app, ports), held)| Service {
             name: object(if red { "red" } else { "blue" }, name),
             labels: Labels::NONE,

@@ -29,7 +29,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "plan",
         inside: &[],
-        outside: Some(&["imbl", "ipnet", "jiff", "serde", "smallvec"]),
+        outside: Some(&["imbl", "ipnet", "jiff", "serde", "sha2", "smallvec"]),
     },
     Layer {
         name: "controller",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plan::world::L2Advertisement;
+use plan::world::{L2Advertisement, PreferredNodes};
 
 use super::bgp_advertisement::{names, pool_selection};
 use super::{Findings, selector};
@@ -28,6 +28,15 @@ pub fn translate(
         .iter()
         .map(|name| name.to_string())
         .collect();
+    let preferred = spec.preferred_node_selectors.iter().enumerate();
+    let preferred_nodes = preferred.map(|(index, preferred)| {
+        let field = format!("spec.preferredNodeSelectors[{index}].preference");
+        PreferredNodes {
+            weight: preferred.weight,
+            preference: selector::label_selector(&preferred.preference, &field, findings),
+        }
+    });
+    let preferred_nodes = preferred_nodes.collect();
     let advertisement = L2Advertisement {
         name: Arc::clone(name),
         pools: pool_selection(
@@ -40,6 +49,7 @@ pub fn translate(
             "spec.nodeSelectors",
             findings,
         ),
+        preferred_nodes,
         interfaces,
         service_selectors: selector::label_selectors(
             &spec.service_selectors,

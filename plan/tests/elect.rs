@@ -1,0 +1,308 @@
+//! Who answers for an address by ARP or NDP.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use plan::World;
+use plan::elect::{Election, Electorate, NotElected};
+use plan::health::{self, Why};
+use plan::labels::{LabelSelector, Labels};
+use plan::world::{
+    AddressRange, Addresses, Endpoint, EndpointSlice, ExternalTrafficPolicy, IpFamily,
+    IpFamilyPolicy, L2Advertisement, Liveness, Node, ObjectName, Pool, PoolSelection,
+    PreferredNodes, Protocol, Ready, Service,
+};
+
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 20, 30, 1));
+
+/// The vector is made with MetalLB's formula, and agrees with its TestShouldAnnounceFromNodes.
+#[test]
+fn among_equals_the_owner_is_metallbs() {
+    let election = elect(&world(&["iris1", "iris2"]), &service());
+    assert_eq!(election.owner.as_deref(), Some("iris2"));
+    let other = NotElected::OtherNode("iris2".into());
+    assert_eq!(election.others, [("iris1".into(), other)].into());
+}
+
+#[test]
+fn a_node_that_goes_moves_its_own_addresses_only() {
+    let names = ["n1", "n2", "n3", "n4", "n5"];
+    let owner = |names: &[&str], host: u8| {
+        let key = IpAddr::V4(Ipv4Addr::new(10, 20, 30, host));
+        let world = world(names);
+        let electorate = Electorate::new(&world, None, health::Options::default());
+        electorate.elect(key, &[&service()]).owner
+    };
+    let mut owners = std::collections::BTreeSet::new();
+    for host in 0..=255 {
+        let before = owner(&names, host);
+        let after = owner(&names[1..], host);
+        assert!(before == after || before.as_deref() == Some("n1"), "{host}");
+        owners.insert(before);
+    }
+    assert_eq!(owners.len(), names.len(), "each has some");
+}
+
+#[test]
+fn of_thirteen_nodes_four_not_ready_and_cordoned_never_own_an_address() {
+    let names: Vec<String> = (1..=13).map(|index| format!("node-{index:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let bad = ["node-02", "node-05", "node-08", "node-13"];
+    for liveness in [Liveness::Off, live(&names)] {
+        let mut world = world(&names);
+        world.liveness = liveness;
+        for name in bad {
+            edit(&mut world, name, |node| {
+                node.unschedulable = true;
+                node.ready = Ready::Unknown;
+            });
+        }
+        let electorate = Electorate::new(&world, None, health::Options::default());
+        for host in 0..=255 {
+            let key = IpAddr::V4(Ipv4Addr::new(10, 20, 30, host));
+            let election = electorate.elect(key, &[&service()]);
+            let owner = election.owner.expect("an owner");
+            assert!(!bad.contains(&&*owner), "{host}: {owner}");
+            for name in bad {
+                let why = NotElected::Node(Why::NodeReadyUnknown);
+                assert_eq!(election.others[name], why);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_best_class_that_there_is_serves() {
+    let cordon = |node: &mut Node| node.unschedulable = true;
+    let fail = |node: &mut Node| node.ready = Ready::False;
+    let exclude = |node: &mut Node| node.network_unavailable = true;
+    type Row<'a> = (&'a [(&'a str, fn(&mut Node))], Option<&'a str>);
+    let table: [Row<'_>; 5] = [
+        (&[("iris2", cordon)], Some("iris1")),
+        (&[("iris1", cordon), ("iris2", cordon)], Some("iris2")),
+        (&[("iris1", cordon), ("iris2", fail)], Some("iris1")),
+        (&[("iris1", fail), ("iris2", fail)], Some("iris2")),
+        (&[("iris1", exclude), ("iris2", exclude)], None),
+    ];
+    for (edits, owner) in table {
+        let mut world = world(&["iris1", "iris2"]);
+        for (name, change) in edits {
+            edit(&mut world, name, change);
+        }
+        assert_eq!(elect(&world, &service()).owner.as_deref(), owner);
+    }
+}
+
+#[test]
+fn liveness_switched_off_is_not_nobody_alive() {
+    let mut world = world(&["iris1", "iris2"]);
+    let table = [
+        (Liveness::Off, "iris2"),
+        (live(&["iris1"]), "iris1"),
+        (live(&[]), "iris2"),
+    ];
+    for (liveness, owner) in table {
+        world.liveness = liveness;
+        let elected = elect(&world, &service()).owner;
+        assert_eq!(elected.as_deref(), Some(owner), "{:?}", world.liveness);
+    }
+}
+
+#[test]
+fn a_local_service_is_owned_where_it_has_a_usable_endpoint() {
+    let mut local = service();
+    local.external_traffic_policy = ExternalTrafficPolicy::Local;
+    let mut world = world(&["iris1", "iris2"]);
+    endpoints(&mut world, &["iris1", "iris1"]);
+    let election = elect(&world, &local);
+    assert_eq!(election.owner.as_deref(), Some("iris1"));
+    assert_eq!(election.others["iris2"], NotElected::NoLocalEndpoints);
+    endpoints(&mut world, &[]);
+    let election = elect(&world, &local);
+    assert_eq!(election.owner, None);
+    assert_eq!(election.others["iris2"], NotElected::NoEndpoints);
+}
+
+#[test]
+fn preferences_count_before_the_hash_and_after_the_class() {
+    let mut world = world(&["iris1", "iris2", "iris3"]);
+    advertise(&mut world, |ad| {
+        ad.preferred_nodes = vec![
+            prefer("iris1", 30),
+            prefer("iris3", 20),
+            prefer("iris3", 20),
+        ];
+    });
+    assert_eq!(elect(&world, &service()).owner.as_deref(), Some("iris3"));
+    edit(&mut world, "iris3", |node| node.unschedulable = true);
+    assert_eq!(elect(&world, &service()).owner.as_deref(), Some("iris1"));
+}
+
+#[test]
+fn only_nodes_and_services_that_an_advertisement_selects_take_part() {
+    let mut world = world(&["iris1", "iris2"]);
+    advertise(&mut world, |ad| ad.node_selectors = vec![named("iris1")]);
+    let election = elect(&world, &service());
+    assert_eq!(election.owner.as_deref(), Some("iris1"));
+    assert_eq!(election.others["iris2"], NotElected::NotOwner);
+    advertise(&mut world, |ad| {
+        ad.service_selectors = vec![named("another")]
+    });
+    let election = elect(&world, &service());
+    assert_eq!(
+        election.others["iris1"],
+        NotElected::NoMatchingAdvertisement
+    );
+    advertise(&mut world, |ad| ad.service_selectors = vec![named("web")]);
+    let shared = Service {
+        sharing_key: Some("key".into()),
+        ..service()
+    };
+    let refused = &elect(&world, &shared).others["iris1"];
+    assert_eq!(refused.word(), "sharedIPWithServiceSelector");
+    let electorate = Electorate::new(&world, None, health::Options::default());
+    let election = electorate.elect(IpAddr::V4(Ipv4Addr::LOCALHOST), &[&service()]);
+    assert_eq!(election.others["iris1"], NotElected::IpNotAllowed);
+}
+
+/// Cluster and Local on one address, while they are being changed: one owner, which serves both.
+#[test]
+fn sharers_that_disagree_have_one_owner_that_serves_them_all() {
+    let mut world = world(&["iris1", "iris2"]);
+    endpoints(&mut world, &["iris1"]);
+    let mut local = service();
+    local.external_traffic_policy = ExternalTrafficPolicy::Local;
+    let electorate = Electorate::new(&world, None, health::Options::default());
+    for holders in [[&service(), &local], [&local, &service()]] {
+        assert_eq!(
+            electorate.elect(VIP, &holders).owner.as_deref(),
+            Some("iris1")
+        );
+    }
+}
+
+#[test]
+fn a_machine_without_node_objects_answers() {
+    let world = world(&[]);
+    let electorate = Electorate::new(&world, Some("me"), health::Options::default());
+    let owner = electorate.elect(VIP, &[&service()]).owner;
+    assert_eq!(owner.as_deref(), Some("me"));
+}
+
+// Worlds: one pool, one L2Advertisement, one Service with an endpoint.
+
+fn elect(world: &World, service: &Service) -> Election {
+    Electorate::new(world, None, health::Options::default()).elect(VIP, &[service])
+}
+
+fn world(nodes: &[&str]) -> World {
+    let pool = Pool {
+        name: "pool".into(),
+        labels: Labels::NONE,
+        ranges: vec![AddressRange {
+            first: Ipv4Addr::new(10, 20, 30, 0).into(),
+            last: Ipv4Addr::new(10, 20, 30, 255).into(),
+        }],
+        auto_assign: true,
+        avoid_buggy_ips: false,
+        service_allocation: None,
+        share_across_namespaces: false,
+    };
+    let nodes = nodes
+        .iter()
+        .map(|name| ((*name).into(), Arc::new(node(name))));
+    let mut world = World {
+        nodes: Arc::new(nodes.collect()),
+        pools: Arc::new([("pool".into(), Arc::new(pool))].into()),
+        ..World::default()
+    };
+    advertise(&mut world, |_| {});
+    endpoints(&mut world, &["elsewhere"]);
+    world
+}
+
+fn node(name: &str) -> Node {
+    Node {
+        name: name.into(),
+        labels: Labels::from([("name", name)]),
+        ready: Ready::True,
+        network_unavailable: false,
+        unschedulable: false,
+        out_of_service: false,
+        internal_ips: Vec::new(),
+    }
+}
+
+fn edit(world: &mut World, name: &str, edit: impl Fn(&mut Node)) {
+    let node = Arc::make_mut(&mut world.nodes).get_mut(name);
+    edit(Arc::make_mut(node.expect("a Node")));
+}
+
+fn advertise(world: &mut World, edit: impl Fn(&mut L2Advertisement)) {
+    let mut ad = L2Advertisement {
+        name: "ad".into(),
+        pools: PoolSelection::default(),
+        node_selectors: Vec::new(),
+        preferred_nodes: Vec::new(),
+        interfaces: Default::default(),
+        service_selectors: Vec::new(),
+    };
+    edit(&mut ad);
+    world.l2_advertisements = Arc::new([("ad".into(), Arc::new(ad))].into());
+}
+
+fn endpoints(world: &mut World, nodes: &[&str]) {
+    let endpoint = |node: &&str| Endpoint {
+        addresses: Vec::new(),
+        node: Some((*node).into()),
+        ready: Some(true),
+        serving: None,
+    };
+    let slice = EndpointSlice {
+        service: service().name,
+        name: "web-1".into(),
+        endpoints: nodes.iter().map(endpoint).collect(),
+    };
+    let key = (service().name, Arc::from("web-1"));
+    world.endpoint_slices.insert(key, Arc::new(slice));
+}
+
+fn named(name: &str) -> LabelSelector {
+    LabelSelector {
+        match_labels: [("name".to_owned(), name.to_owned())].into(),
+        match_expressions: Vec::new(),
+    }
+}
+
+fn prefer(name: &str, weight: u8) -> PreferredNodes {
+    PreferredNodes {
+        weight,
+        preference: named(name),
+    }
+}
+
+fn live(names: &[&str]) -> Liveness {
+    Liveness::Live(names.iter().map(|name| Arc::from(*name)).collect())
+}
+
+fn service() -> Service {
+    Service {
+        name: ObjectName {
+            namespace: "default".into(),
+            name: "web".into(),
+        },
+        labels: Labels::from([("name", "web")]),
+        wants_address: true,
+        ip_families: [IpFamily::IPv4].into(),
+        ip_family_policy: IpFamilyPolicy::SingleStack,
+        external_traffic_policy: ExternalTrafficPolicy::Cluster,
+        ports: [(Protocol::Tcp, 80)].into_iter().collect(),
+        selector: Labels::NONE,
+        requested_addresses: Vec::new(),
+        requested_pool: None,
+        sharing_key: None,
+        request_error: None,
+        assigned: Addresses::from_slice(&[VIP]),
+        assigned_pool: None,
+    }
+}
