@@ -276,6 +276,10 @@ fn explain(form: &str, namespace: &str, name: &str, observed: &Observed) -> Resp
 /// What `plan` would give is not what the Service has while that cannot be recorded; and until when
 /// a mismatch with other Services is tolerated, only the rounds know.
 fn as_recorded(mut explanation: Explanation, view: &View) -> Explanation {
+    if view.announcements.is_none() {
+        // A controller knows no endpoints: each node's speaker knows what it announces.
+        explanation.nodes.clear();
+    }
     let Some(service) = view.world.services.get(&explanation.service) else {
         return explanation;
     };
