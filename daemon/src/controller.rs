@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use controller::kube::events::{self, About, Event, EventWriter, Reporter};
 use controller::kube::lease::{self, Election, Leadership};
 use controller::kube::service_status::{
     self, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
@@ -85,13 +86,20 @@ async fn run(args: Args) -> Result<(), String> {
     let config = lease::Config::new(namespace, &identity).with_lease_duration(args.lease_duration);
     let election = Election::start(client.clone(), config).map_err(|error| error.to_string())?;
     let settings = service_status::Config::default();
-    let writer = ServiceStatusWriter::start(client, election.fence(), settings);
+    let writer = ServiceStatusWriter::start(client.clone(), election.fence(), settings);
+    let reporter = Reporter {
+        controller: "herald-controller",
+        instance: identity,
+    };
+    let limits = events::Config::default();
+    let events = EventWriter::start(client, election.fence(), reporter, limits);
     info!(identity = %election.identity(), %namespace, version = env!("CARGO_PKG_VERSION"), "herald assigns addresses");
     let controller = Controller {
         node,
         options: args.sharing.options(),
         clock: Clock::start(),
         writer,
+        events,
         views,
         problems: ProblemLog::default(),
         rounds: None,
@@ -107,6 +115,7 @@ struct Controller {
     options: alloc::Options,
     clock: Clock,
     writer: ServiceStatusWriter,
+    events: EventWriter,
     views: watch::Sender<Arc<View>>,
     problems: ProblemLog,
     /// While we lead, and know what earlier leaders wrote.
@@ -232,6 +241,10 @@ impl Controller {
             pool: write.pool,
         };
         info!(service = %name, addresses = ?assignment.addresses, "{}", write.outcome);
+        let about = About::service(&name, Arc::clone(&write.version.uid));
+        if let Some(event) = Event::of_round(about, &write.outcome, Some(&assignment)) {
+            self.events.tell(event);
+        }
         let wanted = Wanted {
             uid: write.version.uid,
             // What it asks for may change meanwhile; that is the next round's. The address is given
