@@ -37,13 +37,18 @@ pub struct CommunityAlias {
     pub value: String,
 }
 
+/// A name: no colon, and nothing that Unicode calls a space. As an expression writes it.
+const NAME: &str = r"^[^:\\s\\v\\x{85}\\pZ]+$";
+
 /// Rules for a text at `at` that is `A:B`, `large:A:B:C` or a name.
 pub fn entry(at: &'static str) -> Vec<Placed> {
     vec![
         invalid(
             at,
-            "self.startsWith('large:') || self.matches('^[0-9]+:[0-9]+$') \
-             || (self.matches('^[^: \\\\t]+$') && !self.matches('^[0-9]+$'))",
+            format!(
+                "self.startsWith('large:') || self.matches('^[0-9]+:[0-9]+$') \
+                 || (self.matches('{NAME}') && !self.matches('^[+]?[0-9]+$'))"
+            ),
             "not a community; write A:B (0 to 65535 each), large:A:B:C, a well-known name or an alias",
         ),
         invalid(
@@ -67,7 +72,7 @@ pub fn rules() -> Vec<Placed> {
     let mut rules = entry("spec.communities[].value");
     rules.push(invalid(
         "spec.communities[].name",
-        "self.matches('^[^: \\\\t]+$')",
+        format!("self.matches('{NAME}')"),
         "cannot be told from a community; write a name without colons and spaces",
     ));
     let names = WELL_KNOWN.map(|(name, _)| format!("'{name}'")).join(", ");

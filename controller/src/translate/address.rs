@@ -18,13 +18,31 @@ pub fn family(address: IpAddr) -> IpFamily {
 
 /// An address, without zone. `field` is where it stands.
 pub fn parse(text: &str, field: &str) -> Result<IpAddr, Finding> {
-    text.trim().parse().map_err(|_| {
+    let address = text.parse().map_err(|_| {
         Finding::error(
             field,
             format!("`{text}` is not an IP address"),
             "write an IPv4 or IPv6 address, such as 203.0.113.1 or 2001:db8::1",
         )
-    })
+    })?;
+    not_mapped(address, text, field)
+}
+
+/// An address, unless it is an IPv4 one in the form of an IPv6 one (RFC 4291 §2.5.5.2): it could be
+/// taken for either.
+fn not_mapped(address: IpAddr, text: &str, field: &str) -> Result<IpAddr, Finding> {
+    let mapped = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => v6.to_ipv4_mapped(),
+    };
+    match mapped {
+        None => Ok(address),
+        Some(v4) => Err(Finding::error(
+            field,
+            format!("`{text}` has an IPv4 address in the form of an IPv6 one"),
+            format!("write {v4}"),
+        )),
+    }
 }
 
 /// An entry of a pool: `203.0.113.0/24` or `203.0.113.10-203.0.113.20`, and a warning where it can
@@ -46,13 +64,14 @@ fn parse_first_last(
     field: &str,
 ) -> Result<AddressRange, Finding> {
     let bound = |part: &str| {
-        part.trim().parse::<IpAddr>().map_err(|_| {
+        let address = part.trim().parse::<IpAddr>().map_err(|_| {
             Finding::error(
                 field,
                 format!("`{}` in `{text}` is not an IP address", part.trim()),
                 "write a range as FIRST-LAST, such as 203.0.113.10-203.0.113.20",
             )
-        })
+        })?;
+        not_mapped(address, part.trim(), field)
     };
     let (first, last) = (bound(first)?, bound(last)?);
     if family(first) != family(last) {
@@ -81,13 +100,14 @@ fn parse_cidr(text: &str, field: &str) -> Result<(AddressRange, Option<Finding>)
             format!("write {} for this one address", IpNet::from(address)),
         ));
     }
-    let Ok(net) = text.parse::<IpNet>() else {
+    let Some(net) = prefix(text) else {
         return Err(Finding::error(
             field,
             format!("`{text}` is neither a CIDR prefix nor a range"),
             cidr_hint(text),
         ));
     };
+    not_mapped(net.addr(), text, field)?;
     let range = AddressRange {
         first: net.network(),
         last: net.broadcast(),
@@ -107,6 +127,16 @@ fn parse_cidr(text: &str, field: &str) -> Result<(AddressRange, Option<Finding>)
         )
     });
     Ok((range, warning))
+}
+
+/// A prefix in CIDR notation. Zeros in front of a number are octal to some, so there are none.
+fn prefix(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let digits = length.bytes().all(|octet| octet.is_ascii_digit());
+    if !digits || (length.len() > 1 && length.starts_with('0')) {
+        return None;
+    }
+    IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
 }
 
 /// What would be right in place of a `text` that is not a prefix.
@@ -130,7 +160,6 @@ fn unsuitable(range: &AddressRange, text: &str, field: &str) -> Option<Finding> 
             _ if address.is_unspecified() => Some("unspecified"),
             IpAddr::V4(address) if address.is_link_local() => Some("link-local"),
             IpAddr::V6(address) if address.is_unicast_link_local() => Some("link-local"),
-            IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => Some("IPv4-mapped"),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         })?;
     Some(Finding::warning(
@@ -211,6 +240,11 @@ mod tests {
             (
                 "203.0.113.1-2001:db8::1",
                 "write one entry for IPv4 and one for IPv6",
+            ),
+            ("::ffff:203.0.113.0/120", "write 203.0.113.0"),
+            (
+                "203.0.113.0/024",
+                "`/024` is not a prefix length: write /0 to /32 after 203.0.113.0",
             ),
             (
                 "203.0.113.1-x",

@@ -186,18 +186,14 @@ fn peer_asn(spec: &BGPPeerSpec, findings: &mut Findings) -> Option<PeerAsn> {
 /// `peerAddress`: the address, and its zone.
 fn peer_address(spec: &BGPPeerSpec, findings: &mut Findings) -> Option<(IpAddr, Option<String>)> {
     let field = "spec.peerAddress";
-    let Some(text) = spec
-        .peer_address
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-    else {
+    let Some(text) = spec.peer_address.as_deref().filter(|text| !text.is_empty()) else {
         if spec.interface.is_none() {
             let hint = "write the router's IP address";
             findings.push(Finding::error(field, "the peer's address is missing", hint));
         }
         return None;
     };
-    match parse_peer_address(text.trim(), field) {
+    match parse_peer_address(text, field) {
         Ok(endpoint) => Some(endpoint),
         Err(finding) => {
             findings.push(finding);

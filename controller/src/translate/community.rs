@@ -48,7 +48,6 @@ pub enum Entry {
 
 /// Reads an entry. `field` is where it stands.
 pub fn parse(text: &str, field: &str) -> Result<Entry, Finding> {
-    let text = text.trim();
     if let Some(parts) = text.strip_prefix("large:") {
         return large(parts).map(Entry::Literal).ok_or_else(|| {
             Finding::error(
@@ -59,7 +58,9 @@ pub fn parse(text: &str, field: &str) -> Result<Entry, Finding> {
         });
     }
     if !text.contains(':') {
-        if text.is_empty() || text.contains(char::is_whitespace) || text.parse::<u64>().is_ok() {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let number = digits.bytes().all(|octet| octet.is_ascii_digit());
+        if number || text.contains(char::is_whitespace) {
             return Err(not_a_community(text, field));
         }
         return Ok(Entry::Name(text.to_owned()));

@@ -17,7 +17,7 @@ pub fn whole_seconds(
         (true, _) => format!("write 0s, or {least}s to {most}s"),
         (false, _) => format!("write {least}s to {most}s"),
     };
-    let Some(nanos) = nanoseconds(text.trim()) else {
+    let Some(nanos) = nanoseconds(text) else {
         let message = format!("`{text}` is not a duration");
         return Err(Finding::error(
             field,
@@ -132,6 +132,8 @@ mod tests {
             "9999999999999h",
             ".",
             "1x",
+            " 3s",
+            "3s ",
             "99999999999999999999999999999999999999999s",
         ];
         for text in rows {

@@ -113,7 +113,8 @@ fn wrong_key(key: &str, field: &str) -> Option<Finding> {
     };
     let dns = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let right = prefix.is_none_or(|prefix| {
-        prefix.len() <= MAX_PREFIX && is_word(prefix, dns, |c| dns(c) || "-.".contains(c))
+        let mut words = prefix.split('.');
+        prefix.len() <= MAX_PREFIX && words.all(|word| is_word(word, dns, |c| dns(c) || c == '-'))
     }) && is_label_name(name);
     (!right).then(|| {
         Finding::error(

@@ -277,7 +277,7 @@ fn requested_addresses(
         )),
         (Some(text), None) => address_list(text, &annotation_field),
         (None, Some(text)) => {
-            address::parse(text, "spec.loadBalancerIP").map(|address| vec![address])
+            address::parse(text.trim(), "spec.loadBalancerIP").map(|address| vec![address])
         }
     };
     parsed.map_err(|finding| {

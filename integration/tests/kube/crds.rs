@@ -1,5 +1,6 @@
 //! The generated definitions at a real API server: what they take, and what they refuse.
 
+mod agree;
 mod refused;
 
 use std::path::{Path, PathBuf};
@@ -84,6 +85,20 @@ fn check(directory: &Path) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).expect("an array of problems")
 }
 
+/// What `herald check` says of objects, each in the file `NAME.json`.
+fn checked(name: &str, objects: &[Value]) -> Vec<Value> {
+    let directory = std::env::temp_dir().join(format!("herald-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let file = directory.join(format!("{name}.json"));
+        std::fs::write(file, object.to_string()).expect("written");
+    }
+    let problems = check(&directory);
+    std::fs::remove_dir_all(&directory).expect("removed");
+    problems
+}
+
 #[test]
 fn every_definition_is_accepted_and_established() {
     let Some(cluster) = join() else {
@@ -132,15 +147,8 @@ fn the_api_server_refuses_what_cannot_be_and_says_why() {
 
 #[test]
 fn herald_check_refuses_what_the_api_server_refuses() {
-    let directory = std::env::temp_dir().join(format!("herald-refused-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    for (object, _) in rows() {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let file = directory.join(format!("{name}.json"));
-        std::fs::write(file, object.to_string()).expect("written");
-    }
-    let problems = check(&directory);
-    std::fs::remove_dir_all(&directory).expect("removed");
+    let objects: Vec<Value> = rows().into_iter().map(|(object, _)| object).collect();
+    let problems = checked("refused", &objects);
     let mut wrong = Vec::new();
     for (object, row) in rows() {
         let file = format!(
@@ -157,6 +165,54 @@ fn herald_check_refuses_what_the_api_server_refuses() {
         {
             let said: Vec<String> = errors.by_ref().map(told).collect();
             wrong.push(format!("{} {}: {said:?}", row.kind, row.spec));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn both_give_the_same_verdict_on_any_text() {
+    let Some(cluster) = join() else {
+        return;
+    };
+    let namespace = cluster.namespace("agree");
+    let mut objects = Vec::new();
+    for (kind, spec, texts) in agree::ROWS {
+        for text in *texts {
+            let spec = spec.replace("\"TEXT\"", &Value::from(*text).to_string());
+            let changes = serde_json::from_str(&spec).expect("JSON");
+            let name = format!("text-{}", objects.len());
+            objects.push(object(kind, &name, &changes));
+        }
+    }
+    let problems = checked("agree", &objects);
+    let mut wrong = Vec::new();
+    for object in objects {
+        let server = try_out(&cluster, &namespace, &object).map(drop);
+        let file = format!(
+            "{}.json",
+            object["metadata"]["name"].as_str().unwrap_or_default()
+        );
+        let alone = |problem: &&Value| {
+            // What is wrong among objects is not the API server's business.
+            let message = problem["message"].as_str().unwrap_or_default();
+            let among = [
+                "overlaps with",
+                "has the same address",
+                "defined already",
+                "neither an alias",
+                "gives the same routes",
+            ];
+            problem["file"] == file.as_str()
+                && problem["severity"] == "error"
+                && !among.iter().any(|words| message.contains(words))
+        };
+        let check = problems.iter().find(alone);
+        if server.is_ok() != check.is_none() {
+            wrong.push(format!(
+                "{} {}: {server:?}; {check:?}",
+                object["kind"], object["spec"]
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
