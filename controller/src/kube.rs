@@ -5,14 +5,18 @@
 
 pub mod call;
 pub mod client;
+pub mod configuration_state;
 pub mod events;
 pub mod fence;
 pub mod lease;
+pub mod pool_status;
 pub mod queue;
+pub mod service_bgp_status;
 pub mod service_status;
 pub mod source;
 
 mod backoff;
+mod keeper;
 mod object;
 mod rate_limit;
 mod retry;

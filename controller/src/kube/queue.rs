@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, jittered};
 use super::call::Failure;
 
 /// After an attempt that failed for now.
@@ -18,6 +18,9 @@ const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     longest: Duration::from_secs(10),
 };
+
+/// After an attempt that was refused for good: somebody may have changed what is allowed.
+const REFUSED: Duration = Duration::from_secs(60);
 
 /// Intents by object.
 #[derive(Debug)]
@@ -164,6 +167,19 @@ impl<K: Ord + Clone, W> Queue<K, W> {
         self.entries.insert(key, entry);
     }
 
+    /// As [`Queue::put`], but not due before that time. On its way is at once what is on its way.
+    pub fn put_later(&mut self, key: K, want: W, urgency: Urgency, at: Instant) {
+        self.put(key.clone(), want, urgency);
+        let place = self.entries.get(&key).map(|entry| entry.place);
+        if let Some(Place::Ready(_)) = place
+            && let Some(entry) = self.entries.get_mut(&key)
+        {
+            entry.place = Place::Delayed(at);
+            self.unqueue(&key, place);
+            self.delayed.insert((at, key));
+        }
+    }
+
     fn next_turn(&mut self, urgency: Urgency) -> Turn {
         self.next_ticket += 1;
         (urgency, self.next_ticket)
@@ -275,6 +291,26 @@ impl<K: Ord + Clone, W> Queue<K, W> {
         entry.place = Place::Delayed(at);
         self.delayed.insert((at, key));
         entry.failures
+    }
+
+    /// What was on its way will not be granted as things are: it is tried again after a long while,
+    /// unless there is a newer intent.
+    pub fn refused(&mut self, key: K, want: W, now: Instant) {
+        self.pace.succeeded();
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match self.entries.remove(&key) {
+            Some(Entry {
+                next: Some(newer),
+                urgency,
+                ..
+            }) => self.put(key, newer, urgency),
+            Some(Entry {
+                forgotten: false,
+                urgency,
+                ..
+            }) => self.put_later(key, want, urgency, now + jittered(REFUSED)),
+            Some(_) | None => {}
+        }
     }
 
     fn land(&mut self, key: &K) {

@@ -247,25 +247,30 @@ impl Fake {
             .filter(|object| selected(object, query))
             .collect();
         let version = self.state().version.to_string();
-        success(&json!({"metadata": {"resourceVersion": version}, "items": items}))
+        let metadata = json!({"resourceVersion": version});
+        success(&json!({"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items}))
     }
 
+    /// What changes from now on; without a version to begin from, before it what is there.
     fn watch(&self, collection: &str, query: &str) -> Answer {
-        let field = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("fieldSelector=metadata.name%3D"));
-        let path = format!("{collection}/{}", field.unwrap_or_default());
-        let first = self.object(&path);
-        let first = first.map(|object| json!({"type": "ADDED", "object": object}));
-        let changes = self.changes.subscribe();
+        let start = format!("{collection}/");
+        let begins_now = !query.contains("resourceVersion=");
+        let first: Vec<Value> = self
+            .objects()
+            .into_iter()
+            .filter(|(path, object)| {
+                begins_now && path.starts_with(&start) && selected(object, query)
+            })
+            .map(|(_, object)| json!({"type": "ADDED", "object": object}))
+            .collect();
+        let (changes, query) = (self.changes.subscribe(), query.to_owned());
         let later = futures::stream::unfold(changes, move |mut changes| {
-            let path = path.clone();
+            let (start, query) = (start.clone(), query.clone());
             async move {
                 loop {
-                    match changes.recv().await {
-                        Ok((changed, event)) if changed == path => return Some((event, changes)),
-                        Ok(_) => {}
-                        Err(_) => return None,
+                    let (path, event) = changes.recv().await.ok()?;
+                    if path.starts_with(&start) && selected(&event["object"], &query) {
+                        return Some((event, changes));
                     }
                 }
             }
@@ -283,15 +288,18 @@ fn is_collection(last: &str) -> bool {
     last.ends_with('s') && !last.contains('-')
 }
 
-/// Whether the object has the labels of `labelSelector=a%3Db`.
+/// Whether `labelSelector=a%3Db` and `fieldSelector=metadata.name%3Da` select the object.
 fn selected(object: &Value, query: &str) -> bool {
-    let selector = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("labelSelector="));
-    let Some((key, value)) = selector.and_then(|selector| selector.split_once("%3D")) else {
-        return true;
+    let parameter = |name: &str| {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(name));
+        value.and_then(|value| value.strip_prefix('=')?.split_once("%3D"))
     };
-    object["metadata"]["labels"][key.replace("%2F", "/")] == *value
+    let labels = &object["metadata"]["labels"];
+    let label = parameter("labelSelector")
+        .is_none_or(|(key, value)| labels[key.replace("%2F", "/")] == *value);
+    let field =
+        parameter("fieldSelector").is_none_or(|(_, value)| object["metadata"]["name"] == *value);
+    label && field
 }
 
 /// RFC 7386; conditions are merged by their type, as a strategic merge does.
