@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use controller::{Problem, Severity};
 
-use crate::cli::{self, ClassArg};
+use crate::answer;
+use crate::options::ClassArg;
 
 /// Validates a directory of manifests: file, object, field, what is wrong, what would be right.
 /// Exit code 1 if there is an error.
@@ -26,8 +27,8 @@ pub fn main(args: &Args) -> ExitCode {
     let problems = controller::check(&args.directory, &args.classes.options());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     match args.json {
-        true => cli::say(format_args!("{:#}\n", serde_json::json!(problems))),
-        false => cli::say(text(&problems, errors)),
+        true => answer::say(format_args!("{:#}\n", serde_json::json!(problems))),
+        false => answer::say(text(&problems, errors)),
     }
     match errors {
         0 => ExitCode::SUCCESS,

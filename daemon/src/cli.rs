@@ -2,17 +2,11 @@
 //!
 //! Exit codes: 0 done; 1 what was asked about is wrong, or could not be done; 2 bad usage.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 
 use crate::{check, controller, decode, demo, explain, replay, run, speaker, status};
-
-/// Where the daemon is asked, unless `--socket` says otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
 
 /// Gives Services of a bare-metal Kubernetes cluster addresses, and announces them by BGP.
 #[derive(Debug, clap::Parser)]
@@ -61,85 +55,6 @@ impl Cli {
     }
 }
 
-/// `--socket`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct SocketArg {
-    /// The daemon's unix socket.
-    #[arg(long, value_name = "PATH", env = "HERALD_SOCKET", default_value = DEFAULT_SOCKET)]
-    pub socket: PathBuf,
-}
-
-/// `--lb-class`.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct ClassArg {
-    /// A loadBalancerClass that is ours (repeatable). Without it, Services without a class are.
-    #[arg(
-        long = "lb-class",
-        value_name = "CLASS",
-        env = "HERALD_LB_CLASS",
-        value_delimiter = ','
-    )]
-    pub classes: Vec<String>,
-}
-
-impl ClassArg {
-    /// The same, as the reader of manifests takes it.
-    pub fn options(&self) -> ::controller::Options {
-        ::controller::Options {
-            load_balancer_classes: self.classes.clone(),
-        }
-    }
-}
-
-/// A number and `ms`, `s`, `m` or `h`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and a unit: 500ms, 10s, 1m, 1h".to_owned();
-    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(unit);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let milliseconds: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    match number.checked_mul(milliseconds) {
-        // A year is as good as for ever, and no clock runs over.
-        Some(total) if (1..=31_536_000_000).contains(&total) => Ok(Duration::from_millis(total)),
-        Some(_) | None => Err("write a time between 1ms and 8760h".to_owned()),
-    }
-}
-
-/// `-o`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Table,
-    /// One JSON document.
-    Json,
-    /// One YAML document.
-    Yaml,
-}
-
-/// Writes a command's answer to standard output. Whoever closes it early (`herald status | head`)
-/// has read enough.
-pub fn say(answer: impl std::fmt::Display) {
-    let written = write!(io::stdout(), "{answer}");
-    if let Err(error) = written.and_then(|()| io::stdout().flush())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        eprintln!("herald: cannot write to standard output: {error}");
-    }
-}
-
-/// Says on standard error why a command cannot go on; exit code 1.
-pub fn fail(reason: impl std::fmt::Display) -> ExitCode {
-    eprintln!("herald: {reason}");
-    ExitCode::from(1)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -167,36 +82,6 @@ mod tests {
                 let variable = argument.map(|argument| argument.get_env().is_some());
                 assert_ne!(variable, Some(false), "{} {name}", command.get_name());
             }
-        }
-    }
-
-    #[test]
-    fn durations_are_a_number_and_a_unit() {
-        let cases = [
-            ("500ms", 500),
-            ("10s", 10_000),
-            ("1m", 60_000),
-            ("2h", 7_200_000),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(
-                duration(text),
-                Ok(Duration::from_millis(expected)),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            "10",
-            "s",
-            "0s",
-            "-1s",
-            "1.5s",
-            "1d",
-            "99999999999h",
-            "8761h",
-        ] {
-            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

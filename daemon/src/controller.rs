@@ -23,12 +23,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use crate::cli::{ClassArg, SocketArg};
 use crate::clock::Clock;
-use crate::logging::LogArgs;
 use crate::net::memory;
 use crate::observe::{self, Observed};
-use crate::options::{self, ClusterArgs, MetricsArg, SharingArgs};
+use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
 use crate::runtime;
 use crate::signals::{Heard, Signals};
@@ -52,7 +50,7 @@ pub struct Args {
         value_name = "DURATION",
         env = "HERALD_LEASE_DURATION",
         default_value = "15s",
-        value_parser = crate::cli::duration
+        value_parser = options::duration
     )]
     lease_duration: Duration,
     #[command(flatten)]
@@ -60,29 +58,33 @@ pub struct Args {
     #[command(flatten)]
     sharing: SharingArgs,
     #[command(flatten)]
-    metrics: MetricsArg,
-    #[command(flatten)]
-    socket: SocketArg,
-    #[command(flatten)]
-    classes: ClassArg,
-    #[command(flatten)]
-    log: LogArgs,
+    daemon: DaemonArgs,
 }
 
 /// Runs the command, until SIGTERM or SIGINT.
 pub fn main(args: Args) -> ExitCode {
-    runtime::run(&args.log.clone(), run(args))
+    runtime::run(&args.daemon.log.clone(), run(args))
 }
 
 async fn run(args: Args) -> Result<(), String> {
     let identity = args.identity.map_or_else(options::host_name, Ok)?;
     let client = client::connect(args.cluster.kubeconfig.as_deref()).await?;
     let namespace = &args.cluster.namespace;
-    let source = Source::start(&client, Role::Controller, namespace, args.classes.options());
+    let source = Source::start(
+        &client,
+        Role::Controller,
+        namespace,
+        args.daemon.classes.options(),
+    );
     let node: Arc<str> = identity.as_str().into();
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
     let observed = Observed::of_controller(view).with_source(source.hearings());
-    let servers = observe::serve(&args.socket.socket, args.metrics.metrics.0, observed).await?;
+    let servers = observe::serve(
+        &args.daemon.socket.socket,
+        args.daemon.metrics.metrics.0,
+        observed,
+    )
+    .await?;
     let config = lease::Config::new(namespace, &identity).with_lease_duration(args.lease_duration);
     let election = Election::start(client.clone(), config).map_err(|error| error.to_string())?;
     let settings = service_status::Config::default();

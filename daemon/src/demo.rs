@@ -32,7 +32,7 @@ use screen::{Format, Screen};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End after this time, such as 10s or 1m (default: Ctrl-C ends it, piped or not).
-    #[arg(long = "for", value_name = "DURATION", env = "HERALD_FOR", value_parser = crate::cli::duration)]
+    #[arg(long = "for", value_name = "DURATION", env = "HERALD_FOR", value_parser = crate::options::duration)]
     time: Option<Duration>,
     /// Talk to this router instead of the embedded one. It has to expect a neighbour in AS 64512.
     /// What it holds is not known here; our Adj-RIB-Out is shown.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use plan::world::ObjectName;
 
-use crate::cli::{self, ClassArg, SocketArg};
+use crate::answer;
 use crate::observe::client;
+use crate::options::{ClassArg, SocketArg};
 
 /// Why a Service has (not) an address, and why each node does (not) announce it.
 #[derive(Debug, clap::Args)]
@@ -50,10 +51,10 @@ pub fn main(args: &Args) -> ExitCode {
     };
     match explained {
         Ok(text) => {
-            cli::say(text);
+            answer::say(text);
             ExitCode::SUCCESS
         }
-        Err(reason) => cli::fail(reason),
+        Err(reason) => answer::fail(reason),
     }
 }
 

@@ -4,6 +4,7 @@
 //! announcements ([`run::round`]), [`peers`] gives each neighbour its task, and [`peer_io`] moves
 //! octets between a `bgp::Peer` and its sockets. [`observe`] is what a person or Prometheus sees.
 
+mod answer;
 mod check;
 mod cli;
 mod clock;

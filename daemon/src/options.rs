@@ -1,4 +1,4 @@
-//! Flags that several daemons have.
+//! Flags that several commands have.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -6,7 +6,77 @@ use std::time::Duration;
 
 use plan::alloc;
 
-use crate::cli::duration;
+use crate::logging::LogArgs;
+
+/// Where the daemon is asked, unless `--socket` says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
+
+/// `--socket`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SocketArg {
+    /// The daemon's unix socket.
+    #[arg(long, value_name = "PATH", env = "HERALD_SOCKET", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+}
+
+/// `--lb-class`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ClassArg {
+    /// A loadBalancerClass that is ours (repeatable). Without it, Services without a class are.
+    #[arg(
+        long = "lb-class",
+        value_name = "CLASS",
+        env = "HERALD_LB_CLASS",
+        value_delimiter = ','
+    )]
+    pub classes: Vec<String>,
+}
+
+impl ClassArg {
+    /// The same, as the reader of manifests takes it.
+    pub fn options(&self) -> controller::Options {
+        controller::Options {
+            load_balancer_classes: self.classes.clone(),
+        }
+    }
+}
+
+/// A number and `ms`, `s`, `m` or `h`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and a unit: 500ms, 10s, 1m, 1h".to_owned();
+    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(unit);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(milliseconds) {
+        // A year is as good as for ever, and no clock runs over.
+        Some(total) if (1..=31_536_000_000).contains(&total) => Ok(Duration::from_millis(total)),
+        Some(_) | None => Err("write a time between 1ms and 8760h".to_owned()),
+    }
+}
+
+/// What every daemon has.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DaemonArgs {
+    /// `--metrics`.
+    #[command(flatten)]
+    pub metrics: MetricsArg,
+    /// `--socket`.
+    #[command(flatten)]
+    pub socket: SocketArg,
+    /// `--lb-class`.
+    #[command(flatten)]
+    pub classes: ClassArg,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
 
 /// `--metrics`.
 #[derive(Clone, Debug, clap::Args)]
@@ -180,5 +250,35 @@ mod tests {
         assert_eq!(duration_or_0("0"), Ok(Duration::ZERO));
         assert_eq!(duration_or_0("90s"), Ok(Duration::from_secs(90)));
         assert!(duration_or_0("0h").is_err());
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        let cases = [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("1m", 60_000),
+            ("2h", 7_200_000),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_millis(expected)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "10",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "1d",
+            "99999999999h",
+            "8761h",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 }

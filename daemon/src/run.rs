@@ -14,12 +14,10 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::info;
 
-use crate::cli::{ClassArg, SocketArg};
 use crate::clock::Clock;
-use crate::logging::LogArgs;
 use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
-use crate::options::{self, AnnounceArgs, MetricsArg, SharingArgs};
+use crate::options::{self, AnnounceArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
 use crate::peers::{Identity, Peers, desired};
 use crate::record::Recordings;
@@ -51,20 +49,14 @@ pub struct Args {
     #[command(flatten)]
     announce: AnnounceArgs,
     #[command(flatten)]
-    metrics: MetricsArg,
-    #[command(flatten)]
-    socket: SocketArg,
-    #[command(flatten)]
-    classes: ClassArg,
-    #[command(flatten)]
     sharing: SharingArgs,
     #[command(flatten)]
-    log: LogArgs,
+    daemon: DaemonArgs,
 }
 
 /// Runs the command, until SIGTERM or SIGINT.
 pub fn main(args: Args) -> ExitCode {
-    runtime::run(&args.log.clone(), run(args))
+    runtime::run(&args.daemon.log.clone(), run(args))
 }
 
 async fn run(args: Args) -> Result<(), String> {
@@ -84,8 +76,13 @@ async fn run(args: Args) -> Result<(), String> {
     let peers = Peers::new(args.announce.listen, recordings);
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health);
     // Before anything is read: however long that takes, the daemon is alive, and not ready.
-    let servers = observe::serve(&args.socket.socket, args.metrics.metrics.0, observed).await?;
-    let options = args.classes.options();
+    let servers = observe::serve(
+        &args.daemon.socket.socket,
+        args.daemon.metrics.metrics.0,
+        observed,
+    )
+    .await?;
+    let options = args.daemon.classes.options();
     let read = || open(args.state.as_deref(), &args.config, options);
     let (record, source) = tokio::task::block_in_place(read)?;
     info!(%node, config = %args.config.display(), version = env!("CARGO_PKG_VERSION"), "herald runs");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::cli;
+use crate::answer;
 use crate::logging::{self, LogArgs};
 
 /// Threads that run tasks: one peer's large table must not hold up another peer's KEEPALIVE.
@@ -43,7 +43,7 @@ pub fn run(log: &LogArgs, daemon: impl Future<Output = Result<(), String>>) -> E
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, error)) => {
-            cli::fail(error);
+            answer::fail(error);
             ExitCode::from(code)
         }
     }

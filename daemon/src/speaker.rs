@@ -16,11 +16,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use crate::cli::{ClassArg, SocketArg};
-use crate::logging::LogArgs;
 use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
-use crate::options::{AnnounceArgs, ClusterArgs, MetricsArg};
+use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs};
 use crate::pace::{Pace, after};
 use crate::peers::{Identity, Peers, desired};
 use crate::record::Recordings;
@@ -51,18 +49,12 @@ pub struct Args {
     #[command(flatten)]
     announce: AnnounceArgs,
     #[command(flatten)]
-    metrics: MetricsArg,
-    #[command(flatten)]
-    socket: SocketArg,
-    #[command(flatten)]
-    classes: ClassArg,
-    #[command(flatten)]
-    log: LogArgs,
+    daemon: DaemonArgs,
 }
 
 /// Runs the command, until SIGTERM or SIGINT.
 pub fn main(args: Args) -> ExitCode {
-    runtime::run(&args.log.clone(), run(args))
+    runtime::run(&args.daemon.log.clone(), run(args))
 }
 
 async fn run(args: Args) -> Result<(), String> {
@@ -73,11 +65,21 @@ async fn run(args: Args) -> Result<(), String> {
     let recordings = recordings.map(Recordings::open).transpose()?;
     let peers = Peers::new(args.announce.listen, recordings);
     let namespace = &args.cluster.namespace;
-    let source = Source::start(&client, Role::Speaker, namespace, args.classes.options());
+    let source = Source::start(
+        &client,
+        Role::Speaker,
+        namespace,
+        args.daemon.classes.options(),
+    );
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health)
         .with_source(source.hearings());
-    let servers = observe::serve(&args.socket.socket, args.metrics.metrics.0, observed).await?;
+    let servers = observe::serve(
+        &args.daemon.socket.socket,
+        args.daemon.metrics.metrics.0,
+        observed,
+    )
+    .await?;
     info!(%node, %namespace, version = env!("CARGO_PKG_VERSION"), "herald speaks for the node");
     let last = args.state.as_deref().and_then(|path| {
         let last = last_known::load(path);

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::{self, Output, SocketArg};
+use crate::answer::{self, Output};
 use crate::observe::client;
+use crate::options::SocketArg;
 
 /// Asks the daemon on this host what it is doing.
 #[derive(Debug, clap::Args)]
@@ -68,12 +69,12 @@ pub fn main(args: &Args) -> ExitCode {
     });
     let value = match answer {
         Ok(value) => value,
-        Err(reason) => return cli::fail(reason),
+        Err(reason) => return answer::fail(reason),
     };
     match args.output {
-        Output::Yaml => cli::say(yaml::text(&value)),
-        Output::Table if !args.world => cli::say(table::text(&value)),
-        Output::Json | Output::Table => cli::say(format_args!("{value:#}\n")),
+        Output::Yaml => answer::say(yaml::text(&value)),
+        Output::Table if !args.world => answer::say(table::text(&value)),
+        Output::Json | Output::Table => answer::say(format_args!("{value:#}\n")),
     }
     ExitCode::SUCCESS
 }

@@ -87,7 +87,8 @@ impl Rounds {
             }
             told.insert(name.clone(), write);
         }
-        self.told = told;
+        let before = std::mem::replace(&mut self.told, told);
+        writes.extend(self.recovered(before, snapshot, &world));
         Round {
             world: world.with(&allocation),
             allocation,
@@ -105,6 +106,30 @@ impl Rounds {
     #[cfg(test)]
     fn unconfirmed(&self) -> usize {
         self.unconfirmed.len()
+    }
+
+    /// Services that lacked something when they were last told of, and simply keep what they hold
+    /// now: their condition still says the former.
+    fn recovered(
+        &self,
+        before: BTreeMap<ObjectName, Write>,
+        snapshot: &Snapshot,
+        world: &World,
+    ) -> BTreeMap<ObjectName, Write> {
+        let recovered = before.into_iter().filter_map(|(name, mut write)| {
+            let still = self.told.contains_key(&name) || write.outcome.is_well();
+            let version = snapshot.versions.get(&name).filter(|_| !still)?;
+            let service = world.services.get(&name)?;
+            write.version = version.clone();
+            write.addresses.clone_from(&service.assigned);
+            write.pool.clone_from(&service.assigned_pool);
+            write.outcome = match service.assigned.is_empty() {
+                true => Outcome::NotWanted,
+                false => Outcome::Kept,
+            };
+            Some((name, write))
+        });
+        recovered.collect()
     }
 
     /// The World in which what was asked for is held. What has come back is no longer remembered.
@@ -204,6 +229,25 @@ mod tests {
         assert!(rounds.next(&snapshot(&all), now()).writes.is_empty());
         let round = rounds.next(&snapshot(&[held[0], ("c", "3", None)]), now());
         assert_eq!(written(&round), ["default/c: 203.0.113.1"]);
+    }
+
+    #[test]
+    fn who_lacks_nothing_any_more_is_told_so_once() {
+        let mut rounds = rounds();
+        let mut lacking = snapshot(&[("a", "1", Some("203.0.113.0"))]);
+        let service = lacking
+            .world
+            .services
+            .get_mut(&name("a"))
+            .expect("a Service");
+        Arc::make_mut(service).request_error = Some("it cannot be read".into());
+        let round = rounds.next(&lacking, now());
+        let outcome = |round: &Round| round.writes.get(&name("a")).map(|w| w.outcome.clone());
+        assert!(matches!(outcome(&round), Some(Outcome::KeptDespite(_))));
+        let repaired = snapshot(&[("a", "1", Some("203.0.113.0"))]);
+        let round = rounds.next(&repaired, now());
+        assert_eq!(outcome(&round), Some(Outcome::Kept));
+        assert!(rounds.next(&repaired, now()).writes.is_empty());
     }
 
     fn rounds() -> Rounds {

@@ -49,6 +49,18 @@ impl Outcome {
         }
     }
 
+    /// Whether there is nothing to complain of.
+    pub fn is_well(&self) -> bool {
+        match self {
+            Outcome::NotWanted | Outcome::Kept | Outcome::Assigned | Outcome::Reassigned(_) => true,
+            Outcome::KeptDespite(_)
+            | Outcome::Tolerated(_, _)
+            | Outcome::Reduced(_, _)
+            | Outcome::Pending(_)
+            | Outcome::Cleared(_, _) => false,
+        }
+    }
+
     /// Why the Service does not hold all that it wants; `None` where it does.
     pub fn shortfall(&self) -> Option<&Reason> {
         match self {
