@@ -138,4 +138,44 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn the_columns_are_those_that_people_know() {
+        let rows = [
+            (
+                "bfdprofiles",
+                "Passive Mode, Transmit Interval, Receive Interval, Multiplier",
+            ),
+            (
+                "bgpadvertisements",
+                "IPAddressPools, IPAddressPool Selectors, Peers, Node Selectors",
+            ),
+            ("bgppeers", "Address, ASN, BFD Profile, Multi Hops"),
+            ("communities", ""),
+            ("configurationstates", "Result, ErrorSummary, Age"),
+            ("ipaddresspools", "Auto Assign, Avoid Buggy IPs, Addresses"),
+            (
+                "l2advertisements",
+                "IPAddressPools, IPAddressPool Selectors, Interfaces, Node Selectors",
+            ),
+            (
+                "servicebgpstatuses",
+                "Node, Service Name, Service Namespace",
+            ),
+            (
+                "servicel2statuses",
+                "Allocated Node, Service Name, Service Namespace",
+            ),
+        ];
+        let definitions = definitions().expect("defined");
+        assert_eq!(definitions.len(), rows.len());
+        for (definition, (plural, expected)) in definitions.iter().zip(rows) {
+            assert_eq!(definition.spec.names.plural, plural);
+            for version in &definition.spec.versions {
+                let columns = version.additional_printer_columns.iter().flatten();
+                let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+                assert_eq!(names.join(", "), expected, "{plural}");
+            }
+        }
+    }
 }

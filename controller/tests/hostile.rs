@@ -115,3 +115,24 @@ fn large_objects_are_read_or_refused_in_time() {
         );
     }
 }
+
+#[test]
+fn what_a_directory_takes_and_a_cluster_does_not_is_warned_of() {
+    let entries: String = (0..501)
+        .map(|n| format!("  - 10.0.{}.{}/32\n", n / 250, n % 250))
+        .collect();
+    let text = format!(
+        "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {{name: a}}\nspec:\n  \
+         addresses:\n{entries}"
+    );
+    let files = [("a.yaml", text.as_str())];
+    let snapshot = file::from_texts(&files, &Options::default(), &Assignments::new());
+    let told: Vec<String> = snapshot.problems.iter().map(ToString::to_string).collect();
+    let expected =
+        "warning: IPAddressPool default/a: spec.addresses: a cluster takes no more than 500";
+    assert!(
+        told.iter().any(|problem| problem.contains(expected)),
+        "{told:?}"
+    );
+    assert_eq!(snapshot.world.pools.len(), 1);
+}

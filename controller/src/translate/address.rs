@@ -107,7 +107,12 @@ fn parse_cidr(text: &str, field: &str) -> Result<(AddressRange, Option<Finding>)
             cidr_hint(text),
         ));
     };
-    not_mapped(net.addr(), text, field)?;
+    not_mapped(net.addr(), text, field).map_err(|mut finding| {
+        if let Some(length) = net.prefix_len().checked_sub(96) {
+            finding.hint = format!("{}/{length}", finding.hint);
+        }
+        finding
+    })?;
     let range = AddressRange {
         first: net.network(),
         last: net.broadcast(),
@@ -241,7 +246,7 @@ mod tests {
                 "203.0.113.1-2001:db8::1",
                 "write one entry for IPv4 and one for IPv6",
             ),
-            ("::ffff:203.0.113.0/120", "write 203.0.113.0"),
+            ("::ffff:203.0.113.0/120", "write 203.0.113.0/24"),
             (
                 "203.0.113.0/024",
                 "`/024` is not a prefix length: write /0 to /32 after 203.0.113.0",
