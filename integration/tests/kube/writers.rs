@@ -1,6 +1,7 @@
 //! What writes to the API, against the real one, under the accounts and the RBAC of the deployment.
 
 mod events;
+mod keepers;
 mod lease;
 mod service_status;
 
