@@ -42,7 +42,24 @@ pub fn files() -> Result<Vec<File>, String> {
     for (name, objects) in rbac::manifests() {
         files.push(file(format!("rbac/{name}.yaml"), objects));
     }
+    let lists: Vec<File> = FOLDERS.map(|folder| kustomization(folder, &files)).into();
+    files.extend(lists);
     Ok(files)
+}
+
+/// What kustomize reads of a folder: it takes files from no other, so each has a list of its own.
+/// Without an extension, `kubectl apply -f FOLDER` passes it by.
+fn kustomization(folder: &str, files: &[File]) -> File {
+    let names = files
+        .iter()
+        .filter_map(|file| file.path.strip_prefix(folder)?.strip_prefix('/'));
+    let resources: Vec<&str> = names.collect();
+    let list = serde_json::json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": resources,
+    });
+    file(format!("{folder}/Kustomization"), vec![list])
 }
 
 fn file(path: String, mut objects: Vec<Value>) -> File {
