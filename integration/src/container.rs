@@ -95,6 +95,19 @@ impl Engine {
         output("podman", &all)
     }
 
+    /// Builds an image from a folder with a Containerfile, and saves it as a file.
+    pub(crate) fn archive(&self, built: &Path, name: &str, archive: &Path) -> Result<(), String> {
+        // podman adds to what is there.
+        let _ = std::fs::remove_file(archive);
+        let (folder, archive) = (built.to_string_lossy(), archive.to_string_lossy());
+        let mut build = vec!["build", "--quiet", "--pull=never"];
+        build.extend(LIMITS);
+        build.extend(["--tag", name, &folder]);
+        self.podman(&build)?;
+        self.podman(&["save", "--quiet", "--output", &archive, name])
+            .map(|_| ())
+    }
+
     fn build_image(&self, built: &Path) -> Result<(), String> {
         let folder = built.to_string_lossy();
         self.podman(&["build", "--quiet", "--tag", IMAGE, &folder])

@@ -172,6 +172,16 @@ impl ControlPlane {
         &self.client
     }
 
+    /// Where a program of Kubernetes is, such as `kubelet`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.place.programs.path(name)
+    }
+
+    /// The API server's address and port.
+    pub fn endpoint(&self) -> (IpAddr, u16) {
+        (ADDRESS_V4.into(), PORT)
+    }
+
     /// The namespace that it runs in.
     pub fn netns(&self) -> &Netns {
         &self.netns

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::cluster;
 use crate::command::exists;
 use crate::kube;
 use crate::netns::{self, Netns};
@@ -163,6 +164,7 @@ fn prepare(needs: &[Need]) -> Result<(), String> {
 /// Removes what dead runs left.
 fn sweep() {
     netns::sweep();
+    cluster::cgroup::sweep();
     for entry in std::fs::read_dir(std::env::temp_dir())
         .into_iter()
         .flatten()

@@ -9,6 +9,7 @@
 //! say what they tried.
 
 pub mod bird;
+pub mod cluster;
 pub mod command;
 pub mod container;
 pub mod frr;

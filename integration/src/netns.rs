@@ -208,7 +208,7 @@ pub(crate) fn sweep() {
 }
 
 /// The process whose namespace that is.
-fn owner(name: &str) -> Option<u32> {
+pub(crate) fn owner(name: &str) -> Option<u32> {
     name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }
 

@@ -112,6 +112,12 @@ impl Process {
         });
     }
 
+    /// Waits for its end, whoever brings that about.
+    pub(crate) fn wait(&mut self) {
+        // An error means that it was waited for.
+        let _ = self.child.wait();
+    }
+
     /// SIGKILL: no last word.
     pub fn kill(&mut self) {
         // An error means that it has ended already.

@@ -4,11 +4,10 @@
 //! checkout and must succeed within [`LIMIT`]. `herald` there is the release build, and what would
 //! run until somebody ends it (`herald demo`) ends after [`RUN_FOR`].
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::run::{Outcome, command, root, tracked_files};
+use crate::run::{Outcome, command, root, target, tracked_files};
 use crate::{compatibility, paths};
 
 /// The longest that one block may take; a release build may be in it.
@@ -79,11 +78,6 @@ fn run(file: &str, line: usize, script: &str) -> Outcome {
             None => std::thread::sleep(Duration::from_millis(100)),
         }
     }
-}
-
-/// Where cargo builds.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod checks;
 mod compatibility;
 mod docs;
+mod image;
 mod layers;
 mod packages;
 mod paths;
@@ -23,7 +24,8 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         name: "test",
-        help: "install what the lab needs, build once, run every test; arguments go to `cargo test`",
+        help: "install what the lab needs, build once, run every test; arguments go to `cargo test`; \
+               `test cluster` runs only the one with kubelets",
         run: checks::test,
     },
     Verb {
@@ -65,6 +67,11 @@ const VERBS: &[Verb] = &[
         name: "fuzz",
         help: "fuzz TARGET [SECONDS]: grow a corpus with cargo-fuzz on the nightly toolchain",
         run: checks::fuzz,
+    },
+    Verb {
+        name: "image",
+        help: "build the container image, static and without a registry, into target/image",
+        run: |_| image::build(),
     },
     Verb {
         name: "setup",

@@ -6,7 +6,13 @@ use crate::run::{Outcome, command, output, step};
 const PACKAGES: &[(&str, &str)] = &[
     ("bird2", "a router of the interoperation matrix"),
     ("frr", "a router of the interoperation matrix"),
-    ("podman", "runs GoBGP in its container"),
+    ("podman", "makes the image, and runs GoBGP in its container"),
+    ("containerd", "runs the Pods of a real node"),
+    (
+        "containernetworking-plugins",
+        "the network of the Pods of a real node",
+    ),
+    ("util-linux", "the namespaces of a real node"),
     ("runc", "podman's runtime where crun may not set limits"),
     ("iproute2", "network namespaces, links and routes"),
     (

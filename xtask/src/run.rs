@@ -13,6 +13,11 @@ pub fn root() -> PathBuf {
     manifest.parent().map_or(manifest.clone(), PathBuf::from)
 }
 
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// A command that starts at the top of the checkout.
 pub fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);

@@ -1,6 +1,7 @@
 //! A node: an object, a namespace with kube-proxy, and no kubelet.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -84,30 +85,8 @@ impl Node {
     /// As [`Node::add_machine`], with kube-proxy in nftables mode, which has written its first rules.
     pub fn add(control_plane: &ControlPlane, lab: &Lab, name: &str) -> Node {
         let mut node = Node::add_machine(control_plane, lab, name);
-        let mut command = Command::new(control_plane.place.programs.path("kube-proxy"));
-        command
-            .arg("--kubeconfig")
-            .arg(control_plane.proxy_kubeconfig())
-            .args(["--proxy-mode=nftables", "--hostname-override", name])
-            // A root without CAP_SYS_RESOURCE cannot raise these; 0 leaves them.
-            .args(["--conntrack-max-per-core=0", "--conntrack-min=0"])
-            .arg("--conntrack-tcp-timeout-established=0")
-            .arg("--conntrack-tcp-timeout-close-wait=0")
-            .args(["--healthz-bind-address=127.0.0.1:10256"])
-            .args(["--metrics-bind-address=127.0.0.1:10249"])
-            .args(["--config-sync-period=10s"])
-            .current_dir(control_plane.folder());
         let log = lab.log(&format!("kube-proxy-{name}"));
-        let mut proxy = Process::spawn_bounded(node.netns(), &log, command);
-        wait::eventually("kube-proxy has written its rules", PROXY_READY, || {
-            if !proxy.is_running() {
-                panic!("it ended: {}", crate::process::tail(&proxy.log()));
-            }
-            match node.rules() {
-                rules if rules.contains("service-ips") => Ok(()),
-                _ => Err(crate::process::tail(&proxy.log())),
-            }
-        });
+        let proxy = kube_proxy(control_plane, node.netns(), &log, name);
         node.proxy = Some(proxy);
         node
     }
@@ -139,13 +118,7 @@ impl Node {
 
     /// kube-proxy's tables there, as `nft` prints them; empty where there are none yet.
     pub fn rules(&self) -> String {
-        let list = |family: &str| {
-            let table = ["list", "table", family, "kube-proxy"];
-            self.netns()
-                .enter(|| crate::command::output("nft", &table))
-                .unwrap_or_default()
-        };
-        list("ip") + &list("ip6")
+        rules(self.netns())
     }
 
     /// Sets its Ready condition: `True`, `False` or `Unknown`. The node-lifecycle controller leaves
@@ -221,6 +194,50 @@ impl Node {
         }
         found
     }
+}
+
+/// Starts kube-proxy in nftables mode for a node of that name, and waits for its first rules.
+pub(crate) fn kube_proxy(
+    control_plane: &ControlPlane,
+    netns: &Netns,
+    log: &Path,
+    name: &str,
+) -> Process {
+    let mut command = Command::new(control_plane.program("kube-proxy"));
+    command
+        .arg("--kubeconfig")
+        .arg(control_plane.proxy_kubeconfig())
+        .args(["--proxy-mode=nftables", "--hostname-override", name])
+        // A root without CAP_SYS_RESOURCE cannot raise these; 0 leaves them.
+        .args(["--conntrack-max-per-core=0", "--conntrack-min=0"])
+        .arg("--conntrack-tcp-timeout-established=0")
+        .arg("--conntrack-tcp-timeout-close-wait=0")
+        .args(["--healthz-bind-address=127.0.0.1:10256"])
+        .args(["--metrics-bind-address=127.0.0.1:10249"])
+        .args(["--config-sync-period=10s"])
+        .current_dir(control_plane.folder());
+    let mut proxy = Process::spawn_bounded(netns, log, command);
+    wait::eventually("kube-proxy has written its rules", PROXY_READY, || {
+        if !proxy.is_running() {
+            panic!("it ended: {}", crate::process::tail(&proxy.log()));
+        }
+        match rules(netns) {
+            rules if rules.contains("service-ips") => Ok(()),
+            _ => Err(crate::process::tail(&proxy.log())),
+        }
+    });
+    proxy
+}
+
+/// kube-proxy's tables in a namespace.
+fn rules(netns: &Netns) -> String {
+    let list = |family: &str| {
+        let table = ["list", "table", family, "kube-proxy"];
+        netns
+            .enter(|| crate::command::output("nft", &table))
+            .unwrap_or_default()
+    };
+    list("ip") + &list("ip6")
 }
 
 impl Drop for Node {

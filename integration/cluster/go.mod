@@ -1,0 +1,3 @@
+module herald.invalid/integration/cluster
+
+go 1.26.0

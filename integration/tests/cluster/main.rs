@@ -1,0 +1,57 @@
+//! Herald in a cluster of kubelets, from its image and its manifests, as people install it.
+//!
+//! Three nodes, one of them of the control plane, GoBGP in its container on their network, and a
+//! client behind it. `cargo xtask test cluster` builds the image first.
+
+mod requests;
+mod scene;
+
+use integration::cluster::residue::Residue;
+use integration::cluster::{Cluster, images};
+use integration::lab::skip;
+use integration::wait::{SOON, eventually_equal};
+
+use scene::{DEPLOYMENT, Scene};
+
+/// All in one, since a cluster takes half a minute to start.
+#[test]
+fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_left_behind() {
+    let Some((lab, own)) = Cluster::prepare() else {
+        return;
+    };
+    let herald = match images::herald() {
+        Ok(archive) => archive,
+        Err(reason) => return skip(lab.test(), &reason),
+    };
+    let before = Residue::now();
+    let mut scene = Scene::start(lab, own, herald);
+    scene.pods_answer_across_nodes();
+    scene.install_herald();
+    scene.containers_may_do_no_more_than_they_need();
+    scene.a_client_behind_the_router_is_served();
+    scene.a_rollout_loses_no_request();
+    scene.a_lost_node_is_left_and_traffic_goes_on();
+    drop(scene);
+    nothing_is_left_since(&before);
+}
+
+#[test]
+fn a_cluster_that_fails_half_way_leaves_nothing_behind_either() {
+    let Some((lab, own)) = Cluster::prepare() else {
+        return;
+    };
+    let before = Residue::now();
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let cluster = Cluster::start(lab, own, &[], &["node-a"]);
+        cluster.control_plane.apply_yaml(DEPLOYMENT);
+        cluster.await_rollout("Deployment", "default", "web");
+        panic!("as a test that fails does");
+    }));
+    assert!(failed.is_err());
+    nothing_is_left_since(&before);
+}
+
+fn nothing_is_left_since(before: &Residue) {
+    let what = "the machine is as it was";
+    eventually_equal(what, SOON, &Vec::new(), || Residue::now().since(before));
+}
