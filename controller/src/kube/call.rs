@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -107,6 +108,28 @@ impl Written {
     }
 }
 
+/// How many requests a writer has made, for metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    requests: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Counts {
+    /// Requests sent.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    /// Those that did not do what they should, whatever the reason.
+    pub fn failures(&self) -> u64 {
+        self.0.failures.load(Ordering::Relaxed)
+    }
+}
+
 /// Makes requests, each no longer than a time and never past its fence.
 ///
 /// The client should leave repetition to the writers: `Config::default_retry` off.
@@ -115,6 +138,7 @@ pub struct Caller {
     client: Client,
     fence: Fence,
     timeout: Duration,
+    counts: Counts,
 }
 
 impl fmt::Debug for Caller {
@@ -133,7 +157,13 @@ impl Caller {
             client,
             fence,
             timeout,
+            counts: Counts::default(),
         }
+    }
+
+    /// What it and its clones count.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
     }
 
     /// Whether a request may be sent now.
@@ -191,15 +221,20 @@ impl Caller {
         let limit = now + self.timeout;
         let fenced_at = self.fence.permit(now).map_err(|_| Failure::Fenced)?;
         let until = fenced_at.map_or(limit, |fenced_at| fenced_at.min(limit));
+        self.counts.0.requests.fetch_add(1, Ordering::Relaxed);
         // The time first: what wakes up too late sends nothing.
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             () = sleep_until(until) => Err(match fenced_at {
                 Some(fenced_at) if fenced_at <= limit => Failure::Fenced,
                 _ => Failure::NoAnswer(format!("none in {:?}", self.timeout)),
             }),
             answer = answer(&self.client, request) => answer,
+        };
+        if answer.is_err() {
+            self.counts.0.failures.fetch_add(1, Ordering::Relaxed);
         }
+        answer
     }
 }
 

@@ -24,6 +24,8 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
     config.connect_timeout = Some(CONNECT);
     // A watch is silent for as long as nothing happens; it has an end of its own.
     config.read_timeout = None;
+    // Whoever makes a request knows whether and when to repeat it; the leader asks its fence first.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| format!("cannot make a client: {error}"))
 }
 

@@ -9,6 +9,7 @@ use kube::runtime::watcher;
 use plan::world::ObjectName;
 use serde_json::{Value, json};
 
+use super::call::Counts;
 use super::fence::Fence;
 use super::keeper::{Affected, Keeper, Kept, Wanted};
 use super::rate_limit::RateLimit;
@@ -103,6 +104,11 @@ impl ConfigurationStateWriter {
     pub fn set(&self, problems: &[Problem]) {
         let found = Found::new(problems);
         self.keeper.tell(|inbox| *inbox = Some(found));
+    }
+
+    /// The requests so far.
+    pub fn counts(&self) -> &Counts {
+        self.keeper.counts()
     }
 
     /// The configuration cannot be read, for this reason.

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::call::{Caller, Failure, JSON, MERGE};
+use super::call::{Caller, Counts, Failure, JSON, MERGE};
 use super::fence::Fence;
 use super::queue::{Queue, Urgency};
 use super::rate_limit::RateLimit;
@@ -75,6 +75,7 @@ impl Default for Config {
 #[derive(Debug)]
 pub struct EventWriter {
     shared: Arc<Shared>,
+    counts: Counts,
     task: JoinHandle<()>,
 }
 
@@ -95,8 +96,10 @@ impl EventWriter {
     /// Starts to tell, in a task of the current runtime.
     pub fn start(client: Client, fence: Fence, reporter: Reporter, config: Config) -> EventWriter {
         let shared: Arc<Shared> = Arc::default();
+        let caller = Caller::new(client, fence, TIMEOUT);
+        let counts = caller.counts();
         let task = Task {
-            caller: Caller::new(client, fence, TIMEOUT),
+            caller,
             reporter,
             shared: Arc::clone(&shared),
             memory: Memory::default(),
@@ -106,6 +109,7 @@ impl EventWriter {
         };
         EventWriter {
             shared,
+            counts,
             task: tokio::spawn(task.run()),
         }
     }
@@ -129,6 +133,11 @@ impl EventWriter {
     /// How many Events were dropped so far: too many, or the API server would not have them.
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The requests so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use super::call::{Caller, Failure, JSON, MERGE, Written};
+use super::call::{Caller, Counts, Failure, JSON, MERGE, Written};
 use super::fence::Fence;
 use super::queue::{Queue, Urgency};
 use super::rate_limit::RateLimit;
@@ -91,6 +91,7 @@ fn digest(status: &Value) -> u64 {
 #[derive(Debug)]
 pub(super) struct Keeper<K: Kept> {
     shared: Arc<Shared<K::Inbox>>,
+    counts: Counts,
     task: JoinHandle<()>,
 }
 
@@ -115,8 +116,10 @@ impl<K: Kept> Keeper<K> {
         let kind = ApiResource::erase::<K::Object>(&());
         let api = Api::namespaced_with(client.clone(), namespace, &kind);
         let now = Instant::now();
+        let caller = Caller::new(client, fence, TIMEOUT);
+        let counts = caller.counts();
         let task = Task {
-            caller: Caller::new(client, fence, TIMEOUT),
+            caller,
             collection: K::Object::url_path(&(), Some(namespace)),
             manager,
             kept,
@@ -130,9 +133,15 @@ impl<K: Kept> Keeper<K> {
             in_flight: FuturesUnordered::new(),
         };
         Keeper {
+            counts,
             task: tokio::spawn(task.run(Arc::clone(&shared))),
             shared,
         }
+    }
+
+    /// The requests so far.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Says what is wanted.

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use super::call::{Caller, Failure, MERGE};
+use super::call::{Caller, Counts, Failure, MERGE};
 use super::fence::Fence;
 use super::queue::{Queue, Urgency};
 use super::service_status::FIELD_MANAGER;
@@ -49,6 +49,7 @@ pub type Pools = BTreeMap<Arc<str>, Wanted>;
 #[derive(Debug)]
 pub struct PoolStatusWriter {
     shared: Arc<Shared>,
+    counts: Counts,
     task: JoinHandle<()>,
 }
 
@@ -62,8 +63,10 @@ impl PoolStatusWriter {
     /// Starts to write the pools of a namespace, in a task of the current runtime.
     pub fn start(client: Client, fence: Fence, namespace: &str) -> PoolStatusWriter {
         let shared: Arc<Shared> = Arc::default();
+        let caller = Caller::new(client, fence, TIMEOUT);
+        let counts = caller.counts();
         let task = Task {
-            caller: Caller::new(client, fence, TIMEOUT),
+            caller,
             collection: format!("/apis/metallb.io/v1beta1/namespaces/{namespace}/ipaddresspools"),
             shared: Arc::clone(&shared),
             pools: BTreeMap::new(),
@@ -72,6 +75,7 @@ impl PoolStatusWriter {
         };
         PoolStatusWriter {
             shared,
+            counts,
             task: tokio::spawn(task.run()),
         }
     }
@@ -86,6 +90,11 @@ impl PoolStatusWriter {
         *inbox = Some(pools);
         drop(inbox);
         self.shared.told.notify_one();
+    }
+
+    /// The requests so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 }
 

@@ -14,6 +14,7 @@ use kube::{Client, Resource as _};
 use plan::world::ObjectName;
 use serde_json::{Value, json};
 
+use super::call::Counts;
 use super::fence::Fence;
 use super::keeper::{Affected, Keeper, Kept, Wanted};
 use super::rate_limit::RateLimit;
@@ -111,6 +112,11 @@ impl ServiceBgpStatusWriter {
     /// Some Services are announced otherwise; without peers, no more.
     pub fn change(&self, changes: BTreeMap<ObjectName, Option<Peers>>) {
         self.keeper.tell(|inbox| inbox.changes.extend(changes));
+    }
+
+    /// The requests so far.
+    pub fn counts(&self) -> &Counts {
+        self.keeper.counts()
     }
 
     /// The sessions with all peers. One that is not there counts as Idle.

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use super::call::{Caller, Failure, STRATEGIC_MERGE, Written};
+use super::call::{Caller, Counts, Failure, STRATEGIC_MERGE, Written};
 use super::fence::Fence;
 use super::queue::{Queue, Urgency};
 
@@ -112,6 +112,7 @@ pub type Outcomes = BTreeMap<ObjectName, Outcome>;
 pub struct ServiceStatusWriter {
     shared: Arc<Shared>,
     settled: watch::Receiver<u64>,
+    counts: Counts,
     task: JoinHandle<()>,
 }
 
@@ -140,8 +141,10 @@ impl ServiceStatusWriter {
     pub fn start(client: Client, fence: Fence, config: Config) -> ServiceStatusWriter {
         let shared: Arc<Shared> = Arc::default();
         let (told, settled) = watch::channel(0);
+        let caller = Caller::new(client, fence, config.timeout);
+        let counts = caller.counts();
         let task = Task {
-            caller: Caller::new(client, fence, config.timeout),
+            caller,
             shared: Arc::clone(&shared),
             queue: Queue::new(config.in_flight),
             in_flight: FuturesUnordered::new(),
@@ -151,6 +154,7 @@ impl ServiceStatusWriter {
         ServiceStatusWriter {
             shared,
             settled,
+            counts,
             task: tokio::spawn(task.run()),
         }
     }
@@ -186,6 +190,11 @@ impl ServiceStatusWriter {
         let mut settled = self.settled.clone();
         // An error is a task that has ended: nothing will change any more.
         let _ = settled.wait_for(|settled| *settled >= submissions).await;
+    }
+
+    /// The requests so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 }
 

@@ -334,6 +334,10 @@ async fn what_the_server_will_never_take_fails_at_once_and_what_never_comes_fail
         "{outcome}"
     );
     assert_eq!(fake.writes().len(), 1 + 8);
+    assert_eq!(
+        (writer.counts().requests(), writer.counts().failures()),
+        (9, 9)
+    );
     fake.heal();
     let outcome = write(&fake, &writer, holding("10.0.0.1")).await;
     assert!(matches!(outcome, Outcome::Written { .. }), "{outcome}");
