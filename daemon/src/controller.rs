@@ -1,6 +1,7 @@
 //! `herald controller`: assigns addresses in a cluster. Of several replicas one leads, by a Lease,
 //! and only it writes.
 
+mod reporter;
 mod rounds;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controller::kube::events::{self, About, Event, EventWriter, Reporter};
+use controller::kube::events::{self, About, Event, EventWriter};
 use controller::kube::lease::{self, Election, Leadership};
 use controller::kube::service_status::{
     self, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
@@ -31,6 +32,7 @@ use crate::pace::{Pace, after};
 use crate::runtime;
 use crate::signals::{Heard, Signals};
 use crate::view::{ProblemLog, View};
+use reporter::Reporter;
 use rounds::{Rounds, Write};
 
 /// Before a Service whose status could not be written is decided on anew.
@@ -78,6 +80,7 @@ async fn run(args: Args) -> Result<(), String> {
     );
     let node: Arc<str> = identity.as_str().into();
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
+    let reports = view.clone();
     let observed = Observed::of_controller(view).with_source(source.hearings());
     let servers = observe::serve(
         &args.daemon.socket.socket,
@@ -89,12 +92,15 @@ async fn run(args: Args) -> Result<(), String> {
     let election = Election::start(client.clone(), config).map_err(|error| error.to_string())?;
     let settings = service_status::Config::default();
     let writer = ServiceStatusWriter::start(client.clone(), election.fence(), settings);
-    let reporter = Reporter {
+    let reporter = events::Reporter {
         controller: "herald-controller",
         instance: identity,
     };
     let limits = events::Config::default();
-    let events = EventWriter::start(client, election.fence(), reporter, limits);
+    let events = EventWriter::start(client.clone(), election.fence(), reporter, limits);
+    let fence = election.fence();
+    let reporter = Reporter::new(&client, &fence, namespace, election.leadership(), reports);
+    let reports = tokio::spawn(reporter.run());
     info!(identity = %election.identity(), %namespace, version = env!("CARGO_PKG_VERSION"), "herald assigns addresses");
     let controller = Controller {
         node,
@@ -108,6 +114,7 @@ async fn run(args: Args) -> Result<(), String> {
         done: 0,
     };
     controller.serve(&source, election).await?;
+    reports.abort();
     drop(servers);
     Ok(())
 }
@@ -222,6 +229,7 @@ impl Controller {
         self.views.send_replace(Arc::new(View {
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
+            versions: snapshot.versions.clone(),
             rounds: self.done,
             state_error: None,
             announcements: None,

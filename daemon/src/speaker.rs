@@ -1,12 +1,14 @@
 //! `herald speaker`: announces, from one node of a cluster, what is assigned.
 
 mod keeper;
+mod reporter;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use controller::kube::service_bgp_status::Owner;
 use controller::kube::{Role, Source, client};
 use controller::last_known;
 use controller::snapshot::Snapshot;
@@ -26,6 +28,7 @@ use crate::runtime;
 use crate::signals::{Heard, Signals};
 use crate::view::{ProblemLog, View};
 use keeper::Keeper;
+use reporter::Reporter;
 
 /// How long the API server is waited for, before the World of the last run is announced.
 const API_WITHIN: Duration = Duration::from_secs(3);
@@ -44,6 +47,22 @@ pub struct Args {
     /// server is away when this starts. Passwords of BGPPeers are in it.
     #[arg(long, value_name = "FILE", env = "HERALD_STATE")]
     state: Option<PathBuf>,
+    /// The Pod that this runs in: what it reports goes with it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HERALD_POD_NAME",
+        requires = "pod_uid"
+    )]
+    pod_name: Option<String>,
+    /// Its uid.
+    #[arg(
+        long,
+        value_name = "UID",
+        env = "HERALD_POD_UID",
+        requires = "pod_name"
+    )]
+    pod_uid: Option<String>,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -72,6 +91,17 @@ async fn run(args: Args) -> Result<(), String> {
         args.daemon.classes.options(),
     );
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
+    let owner = args.pod_name.zip(args.pod_uid);
+    let owner = owner.map(|(pod, uid)| Owner { pod, uid });
+    let reporter = Reporter::new(
+        &client,
+        namespace,
+        &node,
+        owner,
+        peers.table(),
+        view.clone(),
+    );
+    let reports = tokio::spawn(reporter.run());
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health)
         .with_source(source.hearings());
     let servers = observe::serve(
@@ -102,6 +132,7 @@ async fn run(args: Args) -> Result<(), String> {
         last,
     };
     speaker.serve(&source).await?;
+    reports.abort();
     drop(servers);
     Ok(())
 }
@@ -174,6 +205,7 @@ impl Speaker {
         self.views.send_replace(Arc::new(View {
             node: Arc::clone(&self.identity.node),
             problems: snapshot.problems.clone(),
+            versions: snapshot.versions.clone(),
             rounds: self.rounds,
             state_error: None,
             announcements: Some(announcements),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use controller::Problem;
+use controller::snapshot::Versions;
 use plan::{Allocation, Announcements, World};
 use tracing::{info, warn};
 
@@ -20,6 +21,8 @@ pub struct View {
     pub allocation: Allocation,
     /// What this node announces, and why not more; `None` where nothing is announced from here.
     pub announcements: Option<Announcements>,
+    /// In a cluster, which Services these are.
+    pub versions: Versions,
     /// Rounds so far; 0 is before the first.
     pub rounds: u64,
     /// Why the latest assignments could not be recorded, so that none of them is in this view.
@@ -33,6 +36,7 @@ impl View {
             announcements: None,
             allocation: Allocation::default(),
             problems: Vec::new(),
+            versions: Versions::new(),
             rounds: 0,
             state_error: None,
             world: World::default(),

@@ -73,6 +73,7 @@ impl Rounds {
         View {
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
+            versions: snapshot.versions.clone(),
             rounds: self.done,
             state_error: stored.err().map(|error| error.to_string()),
             announcements: Some(announce(&self.node, &world, self.options)),
