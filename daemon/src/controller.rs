@@ -108,6 +108,7 @@ async fn run(args: Args) -> Result<(), String> {
         clock: Clock::start(),
         writer,
         events,
+        untold: BTreeMap::new(),
         views,
         problems: ProblemLog::default(),
         rounds: None,
@@ -125,6 +126,8 @@ struct Controller {
     clock: Clock,
     writer: ServiceStatusWriter,
     events: EventWriter,
+    /// What is told once it is written.
+    untold: BTreeMap<ObjectName, Event>,
     views: watch::Sender<Arc<View>>,
     problems: ProblemLog,
     /// While we lead, and know what earlier leaders wrote.
@@ -218,9 +221,10 @@ impl Controller {
         let (world, allocation) = match round {
             None => (snapshot.world.clone(), plan::Allocation::default()),
             Some(round) => {
-                let wanted = round.writes.into_iter();
-                let wanted = wanted.map(|(name, write)| self.wanted(snapshot, name, write));
-                let wanted: BTreeMap<_, _> = wanted.collect();
+                let writes = round.writes.into_iter();
+                let wanted: BTreeMap<_, _> = writes
+                    .map(|(name, write)| self.wanted(snapshot, name, write))
+                    .collect();
                 self.writer.submit(wanted);
                 (round.world, round.allocation)
             }
@@ -239,7 +243,12 @@ impl Controller {
         deadline.map(|deadline| Instant::now() + self.clock.until(deadline))
     }
 
-    fn wanted(&self, snapshot: &Snapshot, name: ObjectName, write: Write) -> (ObjectName, Wanted) {
+    fn wanted(
+        &mut self,
+        snapshot: &Snapshot,
+        name: ObjectName,
+        write: Write,
+    ) -> (ObjectName, Wanted) {
         let held = snapshot.world.services.get(&name);
         let there = held.map_or_else(Status::default, |service| Status {
             addresses: service.assigned.clone(),
@@ -252,9 +261,10 @@ impl Controller {
         };
         info!(service = %name, addresses = ?assignment.addresses, "{}", write.outcome);
         let about = About::service(&name, Arc::clone(&write.version.uid));
-        if let Some(event) = Event::of_round(about, &write.outcome, Some(&assignment)) {
-            self.events.tell(event);
-        }
+        match Event::of_round(about, &write.outcome, Some(&assignment)) {
+            Some(event) => self.untold.insert(name.clone(), event),
+            None => self.untold.remove(&name),
+        };
         let wanted = Wanted {
             uid: write.version.uid,
             // What it asks for may change meanwhile; that is the next round's. The address is given
@@ -270,8 +280,12 @@ impl Controller {
     fn learn(&mut self, outcomes: Outcomes) -> Option<Instant> {
         let mut again = None;
         for (name, outcome) in outcomes {
+            let event = self.untold.remove(&name);
             let wait = match &outcome {
-                Outcome::Written { .. } | Outcome::Unchanged => continue,
+                Outcome::Written { .. } | Outcome::Unchanged => {
+                    event.into_iter().for_each(|event| self.events.tell(event));
+                    continue;
+                }
                 // A Service that is gone is told of by the watch.
                 Outcome::Conflict | Outcome::Gone | Outcome::Fenced => Duration::ZERO,
                 Outcome::Failed(_) => WRITE_AGAIN,
