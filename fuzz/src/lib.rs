@@ -1,6 +1,7 @@
 //! What the fuzz targets do, as plain functions: cargo-fuzz calls them with inputs it grows, and
 //! `tests/replay.rs` with the committed corpus on stable Rust. A function that returns has passed.
 
+mod link;
 mod peer;
 
 use bgp::codec::{self, Rules};
@@ -8,6 +9,7 @@ use bgp::family::FamilySet;
 use bgp::{Message, Notification};
 use bytes::BytesMut;
 
+pub use link::{arp, ndp};
 pub use peer::peer;
 
 /// Octets of a header: marker, Length, Type (RFC 4271 §4.1).
@@ -53,6 +55,7 @@ pub fn update(input: &[u8]) {
 }
 
 /// Manifests, as one file of text.
+#[cfg(feature = "controller")]
 pub fn manifests(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let files = [("fuzz.yaml", text.as_ref())];

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+/// Inputs of a target, at most: the whole replay takes seconds.
+const MAX_INPUTS: usize = 300;
+
 #[test]
 fn every_input_of_decode_passes() {
     replay("decode", fuzz::decode);
@@ -23,6 +26,17 @@ fn every_input_of_peer_passes() {
 }
 
 #[test]
+fn every_input_of_arp_passes() {
+    replay("arp", fuzz::arp);
+}
+
+#[test]
+fn every_input_of_ndp_passes() {
+    replay("ndp", fuzz::ndp);
+}
+
+#[cfg(feature = "controller")]
+#[test]
 fn every_input_of_manifests_passes() {
     replay("manifests", fuzz::manifests);
 }
@@ -39,5 +53,7 @@ fn replay(target: &str, run: fn(&[u8])) {
         run(&std::fs::read(&file).expect("a readable file"));
         count += 1;
     }
-    assert!(count > 0, "{} is empty", folder.display());
+    let bounds = 1..=MAX_INPUTS;
+    let folder = folder.display();
+    assert!(bounds.contains(&count), "{folder} has {count} inputs");
 }

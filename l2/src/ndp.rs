@@ -117,6 +117,10 @@ fn parse_solicitation(
     icmp: &Icmpv6Packet<'_>,
     octets: &[u8],
 ) -> Result<NeighborSolicitation, Malformed> {
+    // RFC 8200 §3; the EtherType alone does not say so.
+    if ip.get_version() != 6 {
+        return Err(Malformed("IP version is not 6"));
+    }
     if ip.get_hop_limit() != HOP_LIMIT {
         return Err(Malformed("hop limit is not 255"));
     }
@@ -269,6 +273,13 @@ mod tests {
         let from_nowhere = solicit(Ipv6Addr::UNSPECIFIED, Some(THEIRS));
         let reason = "source is unspecified and a source link-layer address is there";
         assert_eq!(parse(&from_nowhere), Err(Malformed(reason)));
+    }
+
+    #[test]
+    fn a_solicitation_in_a_packet_of_another_ip_version_is_discarded() {
+        let mut frame = solicit(ASKER, Some(THEIRS));
+        frame[14] = 0x40;
+        assert_eq!(parse(&frame), Err(Malformed("IP version is not 6")));
     }
 
     #[test]

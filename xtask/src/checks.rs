@@ -1,4 +1,4 @@
-//! The verbs that run cargo: `test`, `ci`, `bench`, `fuzz`.
+//! The verbs that run cargo: `test`, `ci`, `crds`, `bench`.
 
 use crate::run::{Outcome, command, step};
 use crate::{docs, layers, packages, tidy};
@@ -92,18 +92,4 @@ pub fn bench(arguments: &[String]) -> Outcome {
     }
     bench.args(arguments.iter().skip(1));
     step("bench", bench)
-}
-
-/// `cargo xtask fuzz TARGET [SECONDS]`: bounded, 60 seconds unless told.
-pub fn fuzz(arguments: &[String]) -> Outcome {
-    let Some(target) = arguments.first() else {
-        return Err("which target? decode, open, update, peer or manifests".to_owned());
-    };
-    let seconds = arguments.get(1).map_or("60", String::as_str);
-    let mut fuzz = command(
-        "cargo",
-        &["+nightly", "fuzz", "run", "--features", "libfuzzer", target],
-    );
-    fuzz.args(["--", &format!("-max_total_time={seconds}")]);
-    step("fuzz", fuzz)
 }

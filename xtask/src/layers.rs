@@ -53,7 +53,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "fuzz",
-        inside: &["bgp", "plan", "controller"],
+        inside: &["bgp", "l2", "plan", "controller"],
         outside: None,
     },
     Layer {

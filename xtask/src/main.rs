@@ -3,6 +3,7 @@
 mod checks;
 mod compatibility;
 mod docs;
+mod fuzz;
 mod image;
 mod layers;
 mod packages;
@@ -65,8 +66,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "fuzz",
-        help: "fuzz TARGET [SECONDS]: grow a corpus with cargo-fuzz on the nightly toolchain",
-        run: checks::fuzz,
+        help: "fuzz TARGET [SECONDS | --merge]: grow a corpus with cargo-fuzz on the nightly toolchain",
+        run: fuzz::fuzz,
     },
     Verb {
         name: "image",
