@@ -5,18 +5,13 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use crate::netns::{Handle, Netns};
+use crate::netns::Handle;
 
 /// The longest that one request may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// GETs a path, such as `/metrics`, from a namespace: the status and the body.
-pub fn get(netns: &Netns, server: SocketAddr, path: &str) -> Result<(u16, String), String> {
-    get_from(&netns.handle(), server, path)
-}
-
-/// As [`get`], for a thread that outlives the borrow of its namespace.
-pub fn get_from(netns: &Handle, server: SocketAddr, path: &str) -> Result<(u16, String), String> {
+pub fn get(netns: &Handle, server: SocketAddr, path: &str) -> Result<(u16, String), String> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .proxy(None)

@@ -14,8 +14,10 @@
 
 pub mod build;
 pub mod client;
+pub mod fabric;
 pub mod failure;
 pub mod gate;
+pub mod herald;
 pub mod kubectl;
 pub mod node;
 pub mod pod;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,12 +69,6 @@ impl Netns {
     /// Runs a program in it that must succeed.
     pub fn run(&self, program: &str, arguments: &[&str]) -> String {
         self.enter(|| run(program, arguments))
-    }
-
-    /// Runs `work` on a thread of its own inside the namespace. Sockets and processes made there
-    /// stay there.
-    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.handle.enter(work)
     }
 
     /// A way into it that outlives this borrow.
@@ -173,8 +168,17 @@ impl Netns {
     }
 }
 
+impl Deref for Netns {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
 impl Handle {
-    /// As [`Netns::enter`].
+    /// Runs `work` on a thread of its own inside the namespace. Sockets and processes made there
+    /// stay there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let inside = || {
             move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))

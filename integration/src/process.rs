@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::netns::Netns;
+use crate::netns::Handle;
 use crate::wait;
 
 /// The size of a bounded log's file, in octets.
@@ -27,7 +27,7 @@ pub struct Process {
 
 impl Process {
     /// Starts a program in a namespace; both its outputs are added to the file `log`.
-    pub fn spawn(netns: &Netns, log: &Path, mut command: Command) -> Process {
+    pub fn spawn(netns: &Handle, log: &Path, mut command: Command) -> Process {
         command
             .stdin(Stdio::null())
             .stdout(log_file(log))
@@ -42,7 +42,7 @@ impl Process {
 
     /// As [`Process::spawn`] for a talkative program: of its log, the last 4 to 8 MiB stay; the
     /// older half is in `FILE.old`.
-    pub fn spawn_bounded(netns: &Netns, log: &Path, mut command: Command) -> Process {
+    pub fn spawn_bounded(netns: &Handle, log: &Path, mut command: Command) -> Process {
         let (reader, writer) = std::io::pipe().unwrap_or_else(|error| panic!("pipe: {error}"));
         let other = writer.try_clone();
         let other = other.unwrap_or_else(|error| panic!("pipe: {error}"));

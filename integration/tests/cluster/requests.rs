@@ -34,7 +34,7 @@ impl Requests {
         let ask = move || {
             let mut count = Count::default();
             while !stopped.load(Ordering::Relaxed) {
-                match http::get_from(&client, server, "/") {
+                match http::get(&client, server, "/") {
                     Ok((200, _)) => count.answered += 1,
                     other => count.lost.push(format!("{other:?}")),
                 }

@@ -7,4 +7,5 @@ mod nodes;
 mod objects;
 mod outage;
 mod rbac;
+mod speaker;
 mod writers;
