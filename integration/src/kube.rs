@@ -12,6 +12,7 @@
 //! ([`shared::Shared`]). A test that stops the API server, or that watches objects of the whole
 //! cluster, starts its own.
 
+pub mod balancer;
 pub mod build;
 pub mod client;
 pub mod fabric;

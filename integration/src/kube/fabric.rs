@@ -2,18 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::ControlPlane;
+use super::gate::Gate;
 use super::herald::{Daemon, Installation};
 use super::node::{LINK, Node};
 use super::pod::Pod;
+use crate::command::output;
 use crate::kernel;
 use crate::lab::{Lab, next_number};
 use crate::manifests::{advertisement, merge, peer, pool};
 use crate::netns::Netns;
+use crate::process::Process;
 use crate::router::{Families, Neighbour, Router, RouterConfig};
 use crate::tcp;
 use crate::wait::{SOON, eventually, eventually_equal};
@@ -26,6 +30,8 @@ pub const ROUTER_AS: u32 = 65002;
 pub const PEER: &str = "tor";
 /// The IPAddressPool's name.
 pub const POOL: &str = "vips";
+/// A route that shows that routes are written down.
+const MARK: &str = "198.51.100.1";
 /// The port that Pods serve, behind port 80 of a Service.
 const TARGET: u16 = 8080;
 
@@ -47,6 +53,8 @@ pub struct Plan<'a> {
     pub advertisement: Value,
     /// Changes each neighbour in the router's configuration.
     pub neighbour: fn(&mut Neighbour),
+    /// Each speaker talks to the API server through a gate of its own.
+    pub gates: bool,
     /// More arguments of each speaker.
     pub arguments: &'a [&'a str],
 }
@@ -56,6 +64,8 @@ pub struct Plan<'a> {
 pub struct Fabric<R> {
     /// A speaker each node.
     pub speakers: Vec<Daemon>,
+    /// In the same order, what is between them and the API server, if the plan has gates.
+    pub gates: Vec<Gate>,
     /// The router, which runs in [`Fabric::tor`].
     pub router: R,
     /// The nodes.
@@ -85,6 +95,7 @@ impl<'a> Plan<'a> {
             peer: json!({}),
             advertisement: json!({}),
             neighbour: |_| {},
+            gates: false,
             arguments: &[],
         }
     }
@@ -112,6 +123,7 @@ impl<'a> Plan<'a> {
         let number = next_number() % 256;
         let mut fabric = Fabric {
             speakers: Vec::new(),
+            gates: Vec::new(),
             router,
             nodes,
             tor,
@@ -133,6 +145,9 @@ impl<'a> Plan<'a> {
                 .herald
                 .speaker(cluster, lab, node.name())
                 .with(self.arguments);
+            if self.gates {
+                fabric.gates.push(speaker.through_gate(cluster));
+            }
             speaker.launch(node.netns());
             fabric.speakers.push(speaker);
         }
@@ -147,6 +162,26 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// What has happened to routes in a router's kernel.
+#[derive(Debug)]
+pub struct Witness {
+    monitor: Process,
+}
+
+impl Witness {
+    /// What has happened to the routes of an address: nothing, unless it was announced anew,
+    /// changed or withdrawn.
+    pub fn lines_of(&self, vip: IpAddr) -> Vec<String> {
+        self.lines_with(&vip.to_string())
+    }
+
+    fn lines_with(&self, word: &str) -> Vec<String> {
+        let log = self.monitor.log();
+        let is_of = |line: &&str| line.split_whitespace().any(|one| one == word);
+        log.lines().filter(is_of).map(ToOwned::to_owned).collect()
+    }
+}
+
 /// Joins the router to the nodes, and the client to the router. The router's address among the
 /// nodes.
 fn machines(cluster: &ControlPlane, tor: &Netns, client: &Netns, nodes: &[Node]) -> IpAddr {
@@ -154,8 +189,16 @@ fn machines(cluster: &ControlPlane, tor: &Netns, client: &Netns, nodes: &[Node])
     // All nodes hash alike but for ports: spread connections over them.
     tor.sysctl("ipv4/fib_multipath_hash_policy", "1");
     let [v4, v6] = cluster.attach(tor, "eth0");
+    // BIRD has no IPv6 next hop without one of its own.
+    tor.add_address("eth0", &link_local(v6));
     let near = ["10.2.0.1/24", "fd00:2::1/64"];
-    client.join("eth0", &["10.2.0.2/24", "fd00:2::2/64"], tor, "client0", &near);
+    client.join(
+        "eth0",
+        &["10.2.0.2/24", "fd00:2::2/64"],
+        tor,
+        "client0",
+        &near,
+    );
     client.ip("route add default via 10.2.0.1");
     client.ip("-6 route add default via fd00:2::1");
     for node in nodes {
@@ -199,7 +242,10 @@ impl<R: Router> Fabric<R> {
             format!("10.100.{number}.{last}"),
             format!("fd00:100:{number:x}::{last:x}"),
         ];
-        texts.map(|text| text.parse().unwrap_or_else(|error| panic!("{text}: {error}")))
+        texts.map(|text| {
+            text.parse()
+                .unwrap_or_else(|error| panic!("{text}: {error}"))
+        })
     }
 
     /// The IPv4 address of the pool with that last octet.
@@ -227,6 +273,33 @@ impl<R: Router> Fabric<R> {
         self.control
             .create(&service)
             .unwrap_or_else(|failure| panic!("{name}: {failure}"));
+    }
+
+    /// Creates any object.
+    pub fn create(&self, object: &Value) {
+        self.control
+            .create(object)
+            .unwrap_or_else(|failure| panic!("{object}: {failure}"));
+    }
+
+    /// Waits until the slices of a Service have the IPv4 addresses of exactly these Pods.
+    pub fn await_addresses_of(&self, service: &str, pods: &[&Pod]) {
+        let expected: BTreeSet<String> = pods
+            .iter()
+            .map(|pod| pod.addresses()[0].to_string())
+            .collect();
+        let query = format!("labelSelector=kubernetes.io%2Fservice-name%3D{service}");
+        eventually_equal(&format!("endpoints of {service}"), SOON, &expected, || {
+            let slices = self
+                .control
+                .select("EndpointSlice", &self.namespace, &query);
+            let slices = slices.unwrap_or_default();
+            let endpoints = slices
+                .iter()
+                .flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+            let addresses = endpoints.filter_map(|one| one["addresses"][0].as_str());
+            addresses.map(ToOwned::to_owned).collect()
+        });
     }
 
     /// Changes a Service's spec.
@@ -304,7 +377,9 @@ impl<R: Router> Fabric<R> {
     pub fn hops(&self, vip: IpAddr) -> BTreeSet<usize> {
         let routes = self.router.routes();
         let of_vip = routes.iter().filter(|route| route.prefix == vip.into());
-        of_vip.filter_map(|route| self.node_of(route.next_hop)).collect()
+        of_vip
+            .filter_map(|route| self.node_of(route.next_hop))
+            .collect()
     }
 
     /// The nodes that the router's kernel routes an address to, by their index.
@@ -332,6 +407,40 @@ impl<R: Router> Fabric<R> {
         });
     }
 
+    /// Waits until the router's kernel routes an address to exactly these nodes.
+    pub fn await_kernel_hops(&self, vip: IpAddr, nodes: &[usize]) {
+        let expected = BTreeSet::from_iter(nodes.iter().copied());
+        eventually(
+            &format!("the kernel's next hops of {vip}"),
+            SOON,
+            || match self.kernel_hops(vip) {
+                hops if hops == expected => Ok(()),
+                _ => Err(format!("{:#?}", kernel::routes(&self.tor))),
+            },
+        );
+    }
+
+    /// Writes down from now on what happens to routes in the router's kernel.
+    pub fn witness(&self, lab: &Lab) -> Witness {
+        let log = lab.log(&format!("routes-{}", next_number()));
+        let mut command = Command::new("ip");
+        command.args(["monitor", "route"]);
+        let witness = Witness {
+            monitor: Process::spawn(&self.tor, &log, command),
+        };
+        // It hears, once it has heard of this one.
+        eventually("routes are written down", SOON, || {
+            let _ = self
+                .tor
+                .enter(|| output("ip", &["route", "replace", "blackhole", MARK]));
+            match witness.lines_with(MARK).is_empty() {
+                true => Err(witness.monitor.log()),
+                false => Ok(()),
+            }
+        });
+        witness
+    }
+
     /// The prefixes that the router holds.
     pub fn prefixes(&self) -> BTreeSet<String> {
         let routes = self.router.routes().into_iter();
@@ -357,4 +466,13 @@ impl<R: Router> Fabric<R> {
             }
         });
     }
+}
+
+/// The link-local address with the same number as a global one, with its length.
+fn link_local(global: IpAddr) -> String {
+    let number = match global {
+        IpAddr::V6(global) => global.segments()[7],
+        IpAddr::V4(_) => 0,
+    };
+    format!("fe80::{number:x}/64")
 }

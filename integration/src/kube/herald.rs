@@ -113,10 +113,12 @@ impl Installation {
     pub fn speaker(&self, control_plane: &ControlPlane, lab: &Lab, node: &str) -> Daemon {
         let mut daemon = self.daemon(control_plane, lab, SPEAKER, &format!("speaker-{node}"));
         daemon.arguments.extend(["--node".into(), node.into()]);
-        let state = daemon.folder.join("state.json");
+        let state = daemon.state();
         daemon.arguments.extend(["--state".into(), state.into()]);
         let recordings = daemon.log.with_extension("record");
-        daemon.arguments.extend(["--record".into(), recordings.into()]);
+        daemon
+            .arguments
+            .extend(["--record".into(), recordings.into()]);
         daemon
     }
 
@@ -135,7 +137,10 @@ impl Installation {
         let number = next_number();
         let port = METRICS + u16::try_from(number % PORTS).unwrap_or(0);
         let command = account.trim_start_matches("herald-");
-        let classes = self.class.iter().flat_map(|class| ["--lb-class".into(), class.into()]);
+        let classes = self
+            .class
+            .iter()
+            .flat_map(|class| ["--lb-class".into(), class.into()]);
         let arguments: Vec<OsString> = [command.into(), "--namespace".into()]
             .into_iter()
             .chain([OsString::from(&self.namespace)])
@@ -206,6 +211,11 @@ impl Daemon {
         self.folder.join("herald.sock")
     }
 
+    /// A speaker's state file.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state.json")
+    }
+
     /// `herald status SUBJECT -o json`.
     pub fn status(&self, subject: &str) -> Result<Value, String> {
         self.ask(&["status", subject])
@@ -253,9 +263,11 @@ impl Daemon {
 
     /// Waits until `/readyz` says yes.
     pub fn await_ready(&self) {
-        wait::eventually("herald is ready", wait::SOON, || match self.page("/readyz") {
-            Ok((200, _)) => Ok(()),
-            other => Err(format!("{other:?}\n{}", crate::process::tail(&self.log()))),
+        wait::eventually("herald is ready", wait::SOON, || {
+            match self.page("/readyz") {
+                Ok((200, _)) => Ok(()),
+                other => Err(format!("{other:?}\n{}", crate::process::tail(&self.log()))),
+            }
         });
     }
 

@@ -1,6 +1,7 @@
 //! The lab's own Kubernetes: what tests of the controller and the speaker stand on.
 
 mod access;
+mod controller;
 mod crds;
 mod gate;
 mod nodes;

@@ -361,12 +361,6 @@ const SELECTORS: &[Row] = &[
         "`b c` is not a label's value",
     ),
     each(
-        POOL,
-        r#"{"serviceAllocation": {"namespaceSelectors": [{"matchLabels": {"a": "b"}}, {"matchLabels": {"a": "b"}}]}}"#,
-        "Duplicate value",
-        "the selector is there twice",
-    ),
-    each(
         ROUTES,
         r#"{"nodeSelectors": [{"matchLabel": {"a": "b"}}]}"#,
         "unknown field",

@@ -48,11 +48,17 @@ fn a_password_comes_from_a_secret_and_follows_it() {
         }
     });
     secret(&fabric, "right");
-    await_state(&fabric, 0, "it has the password", |state| state == "Established");
+    await_state(&fabric, 0, "it has the password", |state| {
+        state == "Established"
+    });
     secret(&fabric, "wrong");
-    await_state(&fabric, 0, "the router does not answer", |state| state != "Established");
+    await_state(&fabric, 0, "the router does not answer", |state| {
+        state != "Established"
+    });
     secret(&fabric, "right");
-    await_state(&fabric, 0, "it is right again", |state| state == "Established");
+    await_state(&fabric, 0, "it is right again", |state| {
+        state == "Established"
+    });
     let logs = fabric.speakers[0].log() + &fabric.speakers[0].overview().expect("it").to_string();
     assert!(!logs.contains("right\"") && !logs.contains("wrong\""));
 }
@@ -103,6 +109,9 @@ fn an_advertisement_is_for_the_nodes_and_services_that_it_selects() {
             (node, entry.expect("an entry")["notAnnounced"].clone())
         })
         .into();
-    let expected = [(0, json!("notOwner")), (1, json!("noMatchingAdvertisement"))];
+    let expected = [
+        (0, json!("notOwner")),
+        (1, json!("noMatchingAdvertisement")),
+    ];
     assert_eq!(reasons, expected.into());
 }

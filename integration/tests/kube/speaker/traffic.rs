@@ -23,6 +23,7 @@ fn a_client_behind_the_router_reaches_pods_where_they_are() {
     let vips = fabric.vips(1);
     fabric.assign("web", &vips);
     for vip in vips {
+        fabric.await_kernel_hops(vip, &[0, 1]);
         fabric.await_answers(vip, &pods.iter().collect::<Vec<&Pod>>());
     }
     // One is left, and the router sends everybody there.
