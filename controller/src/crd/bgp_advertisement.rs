@@ -59,11 +59,11 @@ pub struct BGPAdvertisementSpec {
     pub ip_address_pools: Vec<String>,
     /// Pools by label, any of, besides those by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub ip_address_pool_selectors: Vec<LabelSelector>,
     /// Nodes that announce, any of; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub node_selectors: Vec<LabelSelector>,
     /// BGPPeers by name; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -75,7 +75,7 @@ pub struct BGPAdvertisementSpec {
     pub peers: Vec<String>,
     /// Services by label, any of; empty is all. Not together with an aggregation length.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub service_selectors: Vec<LabelSelector>,
     /// Herald: MULTI_EXIT_DISC (RFC 4271 §5.1.4). Unset: none is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -74,7 +74,7 @@ pub struct BGPPeerSpec {
     pub router_id: Option<String>,
     /// Nodes that hold this session, any of; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub node_selectors: Vec<LabelSelector>,
     /// TCP MD5 password (RFC 2385). At most one of this and `passwordSecret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,11 +70,11 @@ pub struct ServiceAllocation {
     pub namespaces: Vec<String>,
     /// Namespaces by label, any of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub namespace_selectors: Vec<LabelSelector>,
     /// Services by label, any of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub service_selectors: Vec<LabelSelector>,
 }
 

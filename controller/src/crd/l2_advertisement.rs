@@ -32,11 +32,11 @@ pub struct L2AdvertisementSpec {
     pub ip_address_pools: Vec<String>,
     /// Pools by label, any of, besides those by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub ip_address_pool_selectors: Vec<LabelSelector>,
     /// Candidate nodes, any of; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub node_selectors: Vec<LabelSelector>,
     /// Interfaces by name; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -48,7 +48,7 @@ pub struct L2AdvertisementSpec {
     pub interfaces: Vec<String>,
     /// Services by label, any of; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 1_000))]
     pub service_selectors: Vec<LabelSelector>,
     /// Nodes to prefer among the candidates, with weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tower::timeout::TimeoutLayer;
 
 /// How long a TCP connection to the API server may take.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// How long an answer may take to begin. A watch's begins at once, whatever happens after.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
 /// A client by the kubeconfig file at this path; without one, as `kubectl` finds it: `KUBECONFIG`,
 /// `~/.kube/config`, or the Pod's own ServiceAccount.
@@ -26,7 +30,9 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, String> {
     config.read_timeout = None;
     // Whoever makes a request knows whether and when to repeat it; the leader asks its fence first.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| format!("cannot make a client: {error}"))
+    let builder = ClientBuilder::try_from(config);
+    let builder = builder.map_err(|error| format!("cannot make a client: {error}"))?;
+    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER)).build())
 }
 
 async fn from_file(path: &Path) -> Result<Config, String> {

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+use super::client::{ANSWER, CONNECT};
 use super::object::{key, version};
 use super::retry::Retry;
 use crate::object::{Kind, Object, ObjectKey};
@@ -21,6 +22,8 @@ use crate::snapshot::Version;
 /// After so long a watch is ended and resumed, which costs one request. A connection that is dead
 /// and does not say so is noticed then.
 const WATCH: Duration = Duration::from_secs(100);
+/// A request that has not failed by then has been answered.
+const OPEN: Duration = CONNECT.saturating_add(ANSWER);
 /// How long the answer to a list may take.
 const LIST: Duration = Duration::from_secs(30);
 /// Objects in one answer to a list.
@@ -63,7 +66,25 @@ pub async fn watch<K>(
     let mut retry = Retry::default();
     let mut failing = false;
     let told = |object: K| told(kind, object, &read);
-    while let Some(event) = events.next().await {
+    loop {
+        // While nothing happens a watch that has begun again says nothing; one that could not begin
+        // says so within that time.
+        let event = match failing {
+            true => tokio::time::timeout(OPEN, events.next()).await,
+            false => Ok(events.next().await),
+        };
+        let event = match event {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(_) => {
+                failing = false;
+                retry.reset();
+                if out.send(Change::Working(kind)).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
         let (change, wait) = match event {
             Ok(Event::Init) => (Change::ListBegins(kind), None),
             Ok(Event::InitApply(object) | Event::Apply(object)) => (told(object), None),
