@@ -108,4 +108,16 @@ fn services_of_no_class_or_another_get_nothing() {
         let service = balancer.get(name);
         assert_eq!(service["status"], json!({"loadBalancer": {}}), "{name}");
     }
+    // Nor is what another load balancer gave taken away.
+    let theirs = json!({"loadBalancer": {"ingress": [{"ip": "10.50.3.9"}]}});
+    balancer.change(
+        "other",
+        &annotated(json!({"metallb.io/ip-allocated-from-pool": "theirs"})),
+    );
+    cluster
+        .patch_status("Service", &balancer.namespace, "other", &theirs)
+        .expect("a status");
+    balancer.service("later", json!({}));
+    balancer.await_any("later");
+    assert_eq!(balancer.addresses("other"), ["10.50.3.9"]);
 }

@@ -44,8 +44,9 @@ fn sharers_that_change_one_after_the_other_never_lose_their_address() {
         for name in order {
             balancer.change(name, &policy(to));
             // The controller has seen it, before the next one changes.
-            balancer.service(&format!("mark-{to}-{name}-{}", order[0]), json!({}));
-            balancer.await_pending(&format!("mark-{to}-{name}-{}", order[0]), "");
+            let mark = format!("mark-{}-{name}-{}", to.to_lowercase(), order[0]);
+            balancer.service(&mark, json!({}));
+            balancer.await_pending(&mark, "");
         }
     }
     for name in names {

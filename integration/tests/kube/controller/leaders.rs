@@ -15,7 +15,8 @@ fn leader(cluster: &ControlPlane, balancer: &Balancer<'_>) -> Option<usize> {
     let leases = cluster.list("Lease", balancer.herald.namespace());
     let leases = leases.unwrap_or_default();
     let holder = leases.first()?["spec"]["holderIdentity"].as_str()?;
-    let number: usize = holder.strip_prefix("controller-")?.parse().ok()?;
+    let (name, _) = holder.split_once('_')?;
+    let number: usize = name.strip_prefix("controller-")?.parse().ok()?;
     Some(number - 1)
 }
 
