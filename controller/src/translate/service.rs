@@ -45,7 +45,9 @@ pub fn translate(
     }
     let request = requested_addresses(spec, &annotations, findings);
     let wants_address = is_load_balancer && class_is_ours(spec, options);
-    let status = status(service, &annotations);
+    // What the status of another class's Service says is another load balancer's: not ours to clear.
+    let foreign = is_load_balancer && !wants_address;
+    let status = status(service, &annotations).filter(|_| !foreign);
     let ip_families = match of_cluster_ips.is_empty() {
         true => declared,
         false => of_cluster_ips,
