@@ -92,7 +92,7 @@ fn a_pool_that_goes_takes_its_addresses_and_another_replaces_them() {
 }
 
 #[test]
-fn a_pools_status_counts_and_a_hand_in_it_is_undone() {
+fn a_pools_status_counts_what_is_given_and_what_is_left() {
     let Some(cluster) = Shared::join() else {
         return;
     };
@@ -117,15 +117,6 @@ fn a_pools_status_counts_and_a_hand_in_it_is_undone() {
     );
     await_status(status(1, 1));
     balancer.service("two", json!({}));
-    await_status(status(2, 1));
-    cluster
-        .patch_status(
-            "IPAddressPool",
-            balancer.herald.namespace(),
-            "pool",
-            &status(4, 4),
-        )
-        .expect("a hand");
     await_status(status(2, 1));
     balancer.delete("one");
     await_status(status(1, 0));
