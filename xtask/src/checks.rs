@@ -1,11 +1,23 @@
 //! The verbs that run cargo: `test`, `ci`, `crds`, `bench`.
 
 use crate::run::{Outcome, command, step};
-use crate::{docs, layers, packages, tidy};
+use crate::{docs, image, layers, packages, tidy};
 
-/// `cargo xtask test`: installs what the lab needs, then runs every test of the workspace.
+/// `cargo xtask test`: installs what the lab needs, then runs every test of the workspace. With
+/// `cluster` as the first argument: only those with kubelets, which run the image.
 pub fn test(arguments: &[String]) -> Outcome {
     setup()?;
+    if packages::is_root() {
+        image::build()?;
+    }
+    if let [name, rest @ ..] = arguments
+        && name == "cluster"
+    {
+        let cluster = ["test", "--package", "integration", "--test", "cluster"];
+        let mut tests = command("cargo", &cluster);
+        tests.args(rest);
+        return step("test cluster", tests);
+    }
     let mut build = command("cargo", &["build", "--package", "daemon"]);
     build.env("CARGO_TERM_PROGRESS_WHEN", "never");
     step("build", build)?;

@@ -6,6 +6,9 @@
 mod requests;
 mod scene;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
 use integration::cluster::residue::Residue;
 use integration::cluster::{Cluster, images};
 use integration::lab::skip;
@@ -13,9 +16,13 @@ use integration::wait::{SOON, eventually_equal};
 
 use scene::{DEPLOYMENT, Scene};
 
+/// What one cluster has on the machine, another must not take for its own residue.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// All in one, since a cluster takes half a minute to start.
 #[test]
 fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_left_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((lab, own)) = Cluster::prepare() else {
         return;
     };
@@ -35,19 +42,31 @@ fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_l
     nothing_is_left_since(&before);
 }
 
+const FAILURE: &str = "as a test that fails does";
+
 #[test]
 fn a_cluster_that_fails_half_way_leaves_nothing_behind_either() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((lab, own)) = Cluster::prepare() else {
         return;
     };
     let before = Residue::now();
-    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let failed = catch_unwind(AssertUnwindSafe(|| {
         let cluster = Cluster::start(lab, own, &[], &["node-a"]);
         cluster.control_plane.apply_yaml(DEPLOYMENT);
         cluster.await_rollout("Deployment", "default", "web");
-        panic!("as a test that fails does");
+        let what_runs = Residue::now().since(&before);
+        let is_seen = |what: &str| what_runs.iter().any(|name| name.starts_with(what));
+        assert!(
+            ["netns", "cgroup", "process"]
+                .iter()
+                .all(|what| is_seen(what)),
+            "{what_runs:?}"
+        );
+        std::panic::panic_any(FAILURE);
     }));
-    assert!(failed.is_err());
+    let failure = failed.expect_err("it fails");
+    assert_eq!(failure.downcast_ref(), Some(&FAILURE));
     nothing_is_left_since(&before);
 }
 
