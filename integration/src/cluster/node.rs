@@ -63,6 +63,9 @@ impl Node {
         let netns = lab.netns(name);
         netns.forward();
         let [address, _] = control_plane.attach(&netns, LINK);
+        // Without a route, what runs on the node itself cannot begin to reach a ClusterIP.
+        let (gateway, _) = control_plane.endpoint();
+        netns.ip(&format!("route add default via {gateway}"));
         let cgroup = Cgroup::new(netns.name());
         let folder = lab.folder(name);
         let log = |program: &str| lab.log(&format!("{program}-{name}"));
