@@ -21,6 +21,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// All in one, since a cluster takes half a minute to start.
 #[test]
+#[ignore = "needs the image, which takes minutes to build: cargo xtask test cluster"]
 fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_left_behind() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((lab, own)) = Cluster::prepare() else {
