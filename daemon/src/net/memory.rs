@@ -1,4 +1,4 @@
-//! The C library's allocator.
+//! Memory that is not in use: the C library's, and the program's own code.
 
 /// Keeps the allocator to two arenas. By default each thread gets one, and what a burst of work
 /// leaves in them stays resident: several MiB in a daemon that is to idle below ten.
@@ -30,8 +30,74 @@ pub fn trim() {
     unsafe {
         libc::malloc_trim(0);
     }
+    release_code();
 }
 
 /// Other C libraries have no such call.
 #[cfg(not(target_env = "gnu"))]
-pub fn trim() {}
+pub fn trim() {
+    release_code();
+}
+
+/// Takes the program's code out of the process's resident memory. The kernel maps it in large
+/// pieces, so that what only a start needs, or another command, stays resident for ever. What runs
+/// again comes back from the page cache, a fault for each piece.
+fn release_code() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else {
+        return;
+    };
+    let Ok(program) = std::fs::read_link("/proc/self/exe") else {
+        return;
+    };
+    for (start, end) in code(&maps, &program.to_string_lossy()) {
+        discard(start, end);
+    }
+}
+
+/// Where the program's code is mapped: executable, and never writable, so never changed.
+fn code(maps: &str, program: &str) -> Vec<(usize, usize)> {
+    let of_program = maps.lines().filter(|line| line.ends_with(program));
+    let ranges = of_program.filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let is_code = fields.next()? == "r-xp";
+        let address = |text| usize::from_str_radix(text, 16).ok();
+        is_code.then_some((address(start)?, address(end)?))
+    });
+    ranges.collect()
+}
+
+#[allow(unsafe_code, reason = "madvise has no safe interface for code")]
+fn discard(start: usize, end: usize) {
+    let place = std::ptr::without_provenance_mut(start);
+    // SAFETY: the range is a mapping of the program's own file that is executable and not writable,
+    // as the kernel has just said, and no code is ever unmapped or made writable. So each of its
+    // pages is as in the file, and the next access reads it from there again.
+    unsafe {
+        libc::madvise(place, end.saturating_sub(start), libc::MADV_DONTNEED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_of_the_program_is_let_go() {
+        let maps = "55d7b5335000-55d7b56c8000 r--p 00000000 fe:00 10 /usr/bin/herald\n\
+            55d7b56c8000-55d7b63bd000 r-xp 00392000 fe:00 10 /usr/bin/herald\n\
+            55d7b63bd000-55d7b6430000 r--p 01086000 fe:00 10 /usr/bin/herald\n\
+            55d7b6430000-55d7b6433000 rw-p 010f8000 fe:00 10 /usr/bin/herald\n\
+            7f0000000000-7f0000001000 r-xp 00000000 fe:00 11 /usr/lib/libc.so.6\n";
+        let expected = [(0x55d7_b56c_8000, 0x55d7_b63b_d000)];
+        assert_eq!(code(maps, "/usr/bin/herald"), expected);
+    }
+
+    #[test]
+    fn the_program_runs_on_after_its_code_was_let_go() {
+        for _ in 0..3 {
+            trim();
+        }
+        assert_eq!("1 2 3".split(' ').count(), 3);
+    }
+}
