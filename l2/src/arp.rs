@@ -8,7 +8,7 @@ use pnet_packet::arp::{
 };
 use pnet_packet::ethernet::EtherTypes;
 
-use crate::ethernet::{self, Frame, Malformed};
+use crate::ethernet::{Frame, FrameBuf, Malformed};
 
 /// Octets of an ARP packet for IPv4 over Ethernet.
 const LENGTH: usize = 28;
@@ -93,7 +93,7 @@ impl Arp {
     }
 
     /// The reply of the owner of the target address, whose hardware address is `ours`.
-    pub fn reply(&self, ours: MacAddr) -> Vec<u8> {
+    pub fn reply(&self, ours: MacAddr) -> FrameBuf {
         let reply = Arp {
             operation: Operation::Reply,
             sender_hardware: ours,
@@ -106,7 +106,7 @@ impl Arp {
 
     /// A gratuitous ARP for `address` at `ours`, broadcast. Some stations update their cache on
     /// the request form only, some on the reply form only (RFC 5227 §3): send both.
-    pub fn gratuitous(operation: Operation, ours: MacAddr, address: Ipv4Addr) -> Vec<u8> {
+    pub fn gratuitous(operation: Operation, ours: MacAddr, address: Ipv4Addr) -> FrameBuf {
         let announcement = Arp {
             operation,
             sender_hardware: ours,
@@ -119,7 +119,7 @@ impl Arp {
 
     /// A probe for `address` (RFC 5227 §2.1.1): sender protocol address and target hardware
     /// address are zero, so that no cache learns from it.
-    pub fn probe(ours: MacAddr, address: Ipv4Addr) -> Vec<u8> {
+    pub fn probe(ours: MacAddr, address: Ipv4Addr) -> FrameBuf {
         let probe = Arp {
             operation: Operation::Request,
             sender_hardware: ours,
@@ -130,7 +130,7 @@ impl Arp {
         probe.to_frame(ours, MacAddr::broadcast())
     }
 
-    fn to_frame(self, source: MacAddr, destination: MacAddr) -> Vec<u8> {
+    fn to_frame(self, source: MacAddr, destination: MacAddr) -> FrameBuf {
         let mut octets = [0; LENGTH];
         if let Some(mut packet) = MutableArpPacket::new(&mut octets) {
             packet.set_hardware_type(ArpHardwareTypes::Ethernet);
@@ -145,9 +145,8 @@ impl Arp {
             packet.set_sender_proto_addr(self.sender_protocol);
             packet.set_target_hw_addr(self.target_hardware);
             packet.set_target_proto_addr(self.target_protocol);
-            return ethernet::frame(source, destination, EtherTypes::Arp, &packet);
         }
-        Vec::new()
+        FrameBuf::new(source, destination, EtherTypes::Arp, &octets)
     }
 }
 
@@ -201,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ipv4_over_ethernet_is_named_and_ignored() {
-        let good = request().to_frame(THEIRS, MacAddr::broadcast());
+        let good = request().to_frame(THEIRS, MacAddr::broadcast()).to_vec();
         let table: [(usize, u8, &str); 5] = [
             (15, 6, "hardware type is not Ethernet"),
             (16, 0x86, "protocol type is not IPv4"),

@@ -8,5 +8,5 @@ pub mod arp;
 pub mod ethernet;
 pub mod ndp;
 
-pub use ethernet::Malformed;
+pub use ethernet::{FrameBuf, Malformed};
 pub use pnet_base::MacAddr;
