@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use plan::World;
 use plan::world::ObjectName;
 
+use crate::kube::service_status::Condition;
 use crate::problem::{Problem, Severity};
 use crate::record::Assignments;
 
@@ -29,13 +30,15 @@ pub struct Snapshot {
     pub versions: Versions,
 }
 
-/// Which object of a name it is, and how new.
+/// Which object of a name it is, how new, and what it was told last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// `metadata.uid`: another object of the same name has another.
     pub uid: Arc<str>,
     /// `metadata.resourceVersion`, which grows (Kubernetes API concepts, "Resource versions").
     pub resource_version: u64,
+    /// For the controller: what its condition says of its address.
+    pub condition: Option<Arc<Condition>>,
 }
 
 /// Versions of Services by name.

@@ -3,6 +3,7 @@
 
 mod reporter;
 mod rounds;
+mod untold;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ use crate::signals::{Heard, Signals};
 use crate::view::{ProblemLog, View};
 use reporter::Reporter;
 use rounds::{Rounds, Write};
+use untold::Untold;
 
 /// Before a Service whose status could not be written is decided on anew.
 const WRITE_AGAIN: Duration = Duration::from_secs(5);
@@ -108,7 +110,7 @@ async fn run(args: Args) -> Result<(), String> {
         clock: Clock::start(),
         writer,
         events,
-        untold: BTreeMap::new(),
+        untold: Untold::default(),
         views,
         problems: ProblemLog::default(),
         rounds: None,
@@ -126,8 +128,7 @@ struct Controller {
     clock: Clock,
     writer: ServiceStatusWriter,
     events: EventWriter,
-    /// What is told once it is written.
-    untold: BTreeMap<ObjectName, Event>,
+    untold: Untold,
     views: watch::Sender<Arc<View>>,
     problems: ProblemLog,
     /// While we lead, and know what earlier leaders wrote.
@@ -217,7 +218,7 @@ impl Controller {
         let round = self
             .rounds
             .as_mut()
-            .map(|rounds| rounds.next(snapshot, now));
+            .map(|rounds| rounds.next(snapshot, now, self.done));
         let (world, allocation) = match round {
             None => (snapshot.world.clone(), plan::Allocation::default()),
             Some(round) => {
@@ -253,7 +254,7 @@ impl Controller {
         let there = held.map_or_else(Status::default, |service| Status {
             addresses: service.assigned.clone(),
             pool: service.assigned_pool.clone(),
-            condition: None,
+            condition: write.version.condition.as_deref().cloned(),
         });
         let assignment = Assignment {
             addresses: write.addresses,
@@ -261,10 +262,9 @@ impl Controller {
         };
         info!(service = %name, addresses = ?assignment.addresses, "{}", write.outcome);
         let about = About::service(&name, Arc::clone(&write.version.uid));
-        match Event::of_round(about, &write.outcome, Some(&assignment)) {
-            Some(event) => self.untold.insert(name.clone(), event),
-            None => self.untold.remove(&name),
-        };
+        if let Some(event) = Event::of_round(about, &write.outcome, Some(&assignment)) {
+            self.untold.put(name.clone(), write.round, event);
+        }
         let wanted = Wanted {
             uid: write.version.uid,
             // What it asks for may change meanwhile; that is the next round's. The address is given
@@ -272,6 +272,7 @@ impl Controller {
             resource_version: None,
             status: Status::new(Some(&assignment), &write.outcome),
             there,
+            round: write.round,
         };
         (name, wanted)
     }
@@ -279,20 +280,18 @@ impl Controller {
     /// Takes note of what became of writes. Gives when there has to be another round.
     fn learn(&mut self, outcomes: Outcomes) -> Option<Instant> {
         let mut again = None;
-        for (name, outcome) in outcomes {
-            let event = self.untold.remove(&name);
-            let wait = match &outcome {
-                Outcome::Written { .. } | Outcome::Unchanged => {
-                    event.into_iter().for_each(|event| self.events.tell(event));
-                    continue;
-                }
+        for (name, finished) in outcomes {
+            let told = self.untold.take(&name, &finished);
+            told.into_iter().for_each(|event| self.events.tell(event));
+            let wait = match &finished.outcome {
+                Outcome::Written { .. } | Outcome::Unchanged => continue,
                 // A Service that is gone is told of by the watch.
                 Outcome::Conflict | Outcome::Gone | Outcome::Fenced => Duration::ZERO,
                 Outcome::Failed(_) => WRITE_AGAIN,
             };
-            debug!(service = %name, %outcome, "not written");
+            debug!(service = %name, outcome = %finished.outcome, "not written");
             if let Some(rounds) = &mut self.rounds {
-                rounds.forget(&name);
+                rounds.forget(&name, finished.round);
             }
             let then = Instant::now() + wait;
             again = again.into_iter().chain([then]).min();

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use plan::world::ObjectName;
 
+use super::{Role, service_status};
 use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
 use crate::problem::Finding;
 use crate::snapshot::Version;
@@ -43,11 +44,18 @@ pub fn key(kind: Kind, metadata: &ObjectMeta) -> ObjectKey {
     }
 }
 
-/// Which object it is, and how new; `None` where the API server does not say.
-pub fn version(metadata: &ObjectMeta) -> Option<Version> {
+/// Which Service it is, and how new; `None` where the API server does not say. The controller, which
+/// writes conditions, is told the one that is there.
+pub fn version(service: &core::Service, role: Role) -> Option<Version> {
+    let metadata = &service.metadata;
+    let condition = match role {
+        Role::Controller => service_status::Status::of(service).condition,
+        Role::Speaker => None,
+    };
     Some(Version {
         uid: metadata.uid.as_deref()?.into(),
         resource_version: metadata.resource_version.as_deref()?.parse().ok()?,
+        condition: condition.map(Arc::new),
     })
 }
 

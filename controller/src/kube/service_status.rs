@@ -69,6 +69,8 @@ pub struct Wanted {
     pub status: Status,
     /// What it is, as last read. Where that says the same, nothing is written.
     pub there: Status,
+    /// In which of the caller's rounds this was decided: told with the outcome.
+    pub round: u64,
 }
 
 /// What became of a change.
@@ -104,8 +106,19 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Outcomes by Service, the newest of each.
-pub type Outcomes = BTreeMap<ObjectName, Outcome>;
+/// What became of which change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The Service's `metadata.uid`, as it was handed over.
+    pub uid: Arc<str>,
+    /// The round in which it was decided, as it was handed over.
+    pub round: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Finished changes by Service, the newest of each.
+pub type Outcomes = BTreeMap<ObjectName, Finished>;
 
 /// Writes until dropped.
 #[derive(Debug)]
@@ -248,7 +261,7 @@ impl Task {
         drop(inbox);
         while let Some((name, wanted)) = submitted.pop_first() {
             if wanted.status.says_the_same(&wanted.there) && !self.queue.contains(&name) {
-                self.finish(name, Outcome::Unchanged);
+                self.finish(name, &wanted, Outcome::Unchanged);
                 continue;
             }
             let urgency = match wanted.status.holds_the_same(&wanted.there) {
@@ -262,8 +275,8 @@ impl Task {
     fn send_what_is_due(&mut self) {
         let now = Instant::now();
         if !self.queue.is_empty() && !self.caller.may_write(now) {
-            for (name, _) in self.queue.take_waiting() {
-                self.finish(name, Outcome::Fenced);
+            for (name, wanted) in self.queue.take_waiting() {
+                self.finish(name, &wanted, Outcome::Fenced);
             }
         }
         while let Some((name, wanted)) = self.queue.next(now) {
@@ -316,7 +329,7 @@ impl Task {
                 Outcome::Failed(failure)
             }
         };
-        self.finish(name, outcome);
+        self.finish(name, &wanted, outcome);
     }
 
     /// What was decided on the same version is still right for the version that we have made of it.
@@ -328,8 +341,13 @@ impl Task {
         });
     }
 
-    fn finish(&self, name: ObjectName, outcome: Outcome) {
-        lock(&self.shared.outcomes).insert(name, outcome);
+    fn finish(&self, name: ObjectName, wanted: &Wanted, outcome: Outcome) {
+        let finished = Finished {
+            uid: Arc::clone(&wanted.uid),
+            round: wanted.round,
+            outcome,
+        };
+        lock(&self.shared.outcomes).insert(name, finished);
         self.shared.finished.notify_one();
     }
 }

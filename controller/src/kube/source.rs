@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::object;
 use super::secrets;
-use super::watch::{Change, refresh, watch};
+use super::watch::{Change, Reading, refresh, watch};
 use crate::assemble::{Store, service_name};
 use crate::object::{Kind, ObjectKey};
 use crate::record::Assignments;
@@ -88,6 +88,7 @@ impl Source {
         }
         tasks.spawn(refresh_services(
             client.clone(),
+            role,
             options,
             changes,
             refreshes,
@@ -144,15 +145,21 @@ pub struct Unwatched;
 /// Lists Services for each who asks, one after the other.
 async fn refresh_services(
     client: Client,
+    role: Role,
     options: Options,
     changes: mpsc::Sender<Change>,
     mut refreshes: mpsc::Receiver<oneshot::Sender<()>>,
 ) {
     while let Some(done) = refreshes.recv().await {
         let services: Api<core::Service> = Api::all(client.clone());
-        let read = |service| object::service(&service, &options);
+        let read = |service| read_service(&service, &options, role);
         refresh(Kind::Service, services, read, changes.clone(), done).await;
     }
+}
+
+fn read_service(service: &core::Service, options: &Options, role: Role) -> Reading {
+    let version = object::version(service, role);
+    (object::service(service, options), version)
 }
 
 fn start_watches(
@@ -166,18 +173,18 @@ fn start_watches(
     let mut kinds = BTreeSet::from([Kind::Service, Kind::Node, Kind::Namespace]);
     let services: Api<core::Service> = Api::all(client.clone());
     let ours = options.clone();
-    let read = move |service| object::service(&service, &ours);
+    let read = move |service| read_service(&service, &ours, role);
     tasks.spawn(watch(Kind::Service, services, read, changes.clone()));
     let nodes: Api<core::Node> = Api::all(client.clone());
-    let read = |node| object::node(&node);
+    let read = |node| (object::node(&node), None);
     tasks.spawn(watch(Kind::Node, nodes, read, changes.clone()));
     let namespaces: Api<core::Namespace> = Api::all(client.clone());
-    let read = |namespace| object::namespace(&namespace);
+    let read = |namespace| (object::namespace(&namespace), None);
     tasks.spawn(watch(Kind::Namespace, namespaces, read, changes.clone()));
     if role == Role::Speaker {
         kinds.extend([Kind::EndpointSlice, Kind::Secret]);
         let slices: Api<discovery::EndpointSlice> = Api::all(client.clone());
-        let read = |slice| object::endpoint_slice(&slice);
+        let read = |slice| (object::endpoint_slice(&slice), None);
         tasks.spawn(watch(Kind::EndpointSlice, slices, read, changes.clone()));
     }
     for (kind, version, plural) in object::CONFIGURATION {
@@ -185,7 +192,7 @@ fn start_watches(
         let resource = object::resource(kind, version, plural);
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
         let options = options.clone();
-        let read = move |dynamic| Some(object::configuration(kind, dynamic, &options));
+        let read = move |dynamic| (Some(object::configuration(kind, dynamic, &options)), None);
         tasks.spawn(watch(kind, api, read, changes.clone()));
     }
     kinds

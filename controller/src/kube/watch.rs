@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::client::{ANSWER, CONNECT};
-use super::object::{key, version};
+use super::object::key;
 use super::retry::Retry;
 use crate::object::{Kind, Object, ObjectKey};
 use crate::snapshot::Version;
@@ -48,12 +48,15 @@ pub enum Change {
     Working(Kind),
 }
 
-/// Tells each change of the kind until nobody listens. `read` is `None` of an object that is
-/// nothing to us.
+/// What is read out of an object of the API: itself, unless it is nothing to us, and of a Service
+/// which one it is.
+pub type Reading = (Option<Object>, Option<Version>);
+
+/// Tells each change of the kind until nobody listens.
 pub async fn watch<K>(
     kind: Kind,
     api: Api<K>,
-    read: impl Fn(K) -> Option<Object>,
+    read: impl Fn(K) -> Reading,
     out: mpsc::Sender<Change>,
 ) where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -91,7 +94,7 @@ pub async fn watch<K>(
             Ok(Event::InitDone) => (Change::ListEnds(kind), None),
             Ok(Event::Delete(object)) => {
                 let key = key(kind, object.meta());
-                (Change::Remove(key, version(object.meta())), None)
+                (Change::Remove(key, read(object).1), None)
             }
             Err(error) => {
                 let change = Change::Failing(kind, reason(&error).into());
@@ -120,7 +123,7 @@ pub async fn watch<K>(
 pub async fn refresh<K>(
     kind: Kind,
     api: Api<K>,
-    read: impl Fn(K) -> Option<Object>,
+    read: impl Fn(K) -> Reading,
     out: mpsc::Sender<Change>,
     done: oneshot::Sender<()>,
 ) where
@@ -158,14 +161,11 @@ pub async fn refresh<K>(
     }
 }
 
-fn told<K: kube::Resource>(kind: Kind, object: K, read: &impl Fn(K) -> Option<Object>) -> Change {
+fn told<K: kube::Resource>(kind: Kind, object: K, read: &impl Fn(K) -> Reading) -> Change {
     let key = key(kind, object.meta());
-    // Only those who write Services ask which object it is.
-    let version = (kind == Kind::Service).then(|| version(object.meta()));
-    let version = version.flatten();
     match read(object) {
-        Some(object) => Change::Apply(Box::new(object), version),
-        None => Change::Remove(key, version),
+        (Some(object), version) => Change::Apply(Box::new(object), version),
+        (None, version) => Change::Remove(key, version),
     }
 }
 

@@ -8,7 +8,7 @@ use controller::kube::call::Failure;
 use controller::kube::fence::Fence;
 use controller::kube::lease::Leadership;
 use controller::kube::service_status::{
-    ADDRESS_ASSIGNED, Config, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
+    ADDRESS_ASSIGNED, Config, Outcome, ServiceStatusWriter, Status, Wanted,
 };
 use controller::record::Assignment;
 use k8s_openapi::api::core::v1::Service;
@@ -66,6 +66,7 @@ fn wanted(fake: &Fake, number: usize, status: Status) -> Wanted {
         resource_version: Some(version(&object)),
         status,
         there: Status::of(&service),
+        round: 1,
     }
 }
 
@@ -81,9 +82,12 @@ fn submit(fake: &Fake, writer: &ServiceStatusWriter, number: usize, status: Stat
     writer.submit(BTreeMap::from([change]));
 }
 
-async fn outcomes(writer: &ServiceStatusWriter) -> Outcomes {
+async fn outcomes(writer: &ServiceStatusWriter) -> BTreeMap<ObjectName, Outcome> {
     let outcomes = timeout(600 * SECOND, writer.outcomes()).await;
-    outcomes.expect("outcomes")
+    let outcomes = outcomes.expect("outcomes").into_iter();
+    outcomes
+        .map(|(name, finished)| (name, finished.outcome))
+        .collect()
 }
 
 /// The outcome of one change of one Service.

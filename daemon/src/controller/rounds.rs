@@ -3,7 +3,7 @@
 //! What is written comes back as an ordinary change. Until it does, it counts as held: so nothing
 //! is given twice, however late the watch is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use controller::snapshot::{Snapshot, Version};
@@ -22,6 +22,8 @@ pub struct Write {
     pub pool: Option<Arc<str>>,
     /// How it came to that.
     pub outcome: Outcome,
+    /// The round that asked for it first.
+    pub round: u64,
 }
 
 /// What a round found.
@@ -45,6 +47,9 @@ pub struct Rounds {
     unconfirmed: BTreeMap<ObjectName, Write>,
     /// What was last told of Services that something happened to, or that lack something.
     told: BTreeMap<ObjectName, Write>,
+    /// Services whose condition may complain of what is not so any more; `None` before the first
+    /// round, which does not know what earlier leaders wrote.
+    suspects: Option<BTreeSet<ObjectName>>,
 }
 
 impl Rounds {
@@ -56,8 +61,8 @@ impl Rounds {
         }
     }
 
-    /// The next round, at this time.
-    pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp) -> Round {
+    /// The next round, of this number, at this time.
+    pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp, round: u64) -> Round {
         let world = self.with_unconfirmed(snapshot);
         let allocation = allocate_at(&world, now, &self.sharing, self.options);
         self.sharing.clone_from(&allocation.sharing);
@@ -68,27 +73,31 @@ impl Rounds {
             let Some(version) = snapshot.versions.get(name) else {
                 continue;
             };
-            let write = Write {
+            let mut write = Write {
                 version: version.clone(),
                 addresses: assignment.addresses.clone(),
                 pool: assignment.pool.clone(),
                 outcome: assignment.outcome.clone(),
+                round,
             };
             let service = world.services.get(name);
             let held = service.is_some_and(|service| {
                 service.assigned == write.addresses && service.assigned_pool == write.pool
             });
+            let known = self.told.get(name);
+            match known.filter(|known| known.says_the_same(&write)) {
+                Some(known) => write.round = known.round,
+                None => {
+                    writes.insert(name.clone(), write.clone());
+                }
+            }
             if !held {
                 self.unconfirmed.insert(name.clone(), write.clone());
-            }
-            let known = self.told.get(name);
-            if !known.is_some_and(|known| known.says_the_same(&write)) {
-                writes.insert(name.clone(), write.clone());
             }
             told.insert(name.clone(), write);
         }
         let before = std::mem::replace(&mut self.told, told);
-        writes.extend(self.recovered(before, snapshot, &world));
+        writes.extend(self.recovered(&before, snapshot, &world, round));
         Round {
             world: world.with(&allocation),
             allocation,
@@ -96,10 +105,18 @@ impl Rounds {
         }
     }
 
-    /// It was not written, and will not be: the next round decides anew.
-    pub fn forget(&mut self, name: &ObjectName) {
+    /// What that round asked for was not written, and will not be: the next one decides anew. What
+    /// a later round asked for is on its way and stays so.
+    pub fn forget(&mut self, name: &ObjectName, round: u64) {
+        let is_later = |asked: Option<&Write>| asked.is_some_and(|asked| asked.round > round);
+        if is_later(self.unconfirmed.get(name)) || is_later(self.told.get(name)) {
+            return;
+        }
         self.unconfirmed.remove(name);
         self.told.remove(name);
+        if let Some(suspects) = &mut self.suspects {
+            suspects.insert(name.clone());
+        }
     }
 
     /// How many writes are not yet in a snapshot.
@@ -111,21 +128,31 @@ impl Rounds {
     /// Services that lacked something when they were last told of, and simply keep what they hold
     /// now: their condition still says the former.
     fn recovered(
-        &self,
-        before: BTreeMap<ObjectName, Write>,
+        &mut self,
+        before: &BTreeMap<ObjectName, Write>,
         snapshot: &Snapshot,
         world: &World,
+        round: u64,
     ) -> BTreeMap<ObjectName, Write> {
-        let recovered = before.into_iter().filter_map(|(name, mut write)| {
-            let still = self.told.contains_key(&name) || write.outcome.is_well();
-            let version = snapshot.versions.get(&name).filter(|_| !still)?;
+        let suspects = self.suspects.replace(BTreeSet::new());
+        let mut suspects = suspects.unwrap_or_else(|| complaining(snapshot));
+        let lacking = before.iter().filter(|(_, write)| !write.outcome.is_well());
+        suspects.extend(lacking.map(|(name, _)| name.clone()));
+        let recovered = suspects.into_iter().filter_map(|name| {
+            if self.told.contains_key(&name) {
+                return None;
+            }
+            let version = snapshot.versions.get(&name)?;
             let service = world.services.get(&name)?;
-            write.version = version.clone();
-            write.addresses.clone_from(&service.assigned);
-            write.pool.clone_from(&service.assigned_pool);
-            write.outcome = match service.assigned.is_empty() {
-                true => Outcome::NotWanted,
-                false => Outcome::Kept,
+            let write = Write {
+                version: version.clone(),
+                addresses: service.assigned.clone(),
+                pool: service.assigned_pool.clone(),
+                outcome: match service.assigned.is_empty() {
+                    true => Outcome::NotWanted,
+                    false => Outcome::Kept,
+                },
+                round,
             };
             Some((name, write))
         });
@@ -165,8 +192,19 @@ impl Write {
     }
 }
 
+/// Services whose condition complains of something.
+fn complaining(snapshot: &Snapshot) -> BTreeSet<ObjectName> {
+    let versions = snapshot.versions.iter();
+    let complaining = versions.filter(|(_, version)| {
+        let condition = version.condition.as_deref();
+        condition.is_some_and(|condition| !condition.is_well())
+    });
+    complaining.map(|(name, _)| name.clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use controller::kube::service_status::Condition;
     use controller::record::Assignments;
     use controller::{Options, file};
 
@@ -179,17 +217,21 @@ mod tests {
     fn what_is_written_once_is_held_until_it_comes_back() {
         let mut rounds = rounds();
         let before = snapshot(&[("a", "1", None)]);
-        let round = rounds.next(&before, now());
+        let round = next(&mut rounds, &before, 1);
         assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
-        let round = rounds.next(&before, now());
+        let round = next(&mut rounds, &before, 1);
         assert!(round.writes.is_empty(), "it is on its way");
-        let round = rounds.next(&snapshot(&[("a", "1", None), ("b", "2", None)]), now());
+        let round = next(
+            &mut rounds,
+            &snapshot(&[("a", "1", None), ("b", "2", None)]),
+            1,
+        );
         assert_eq!(written(&round), ["default/b: 203.0.113.1"], "not a's");
         let back = [
             ("a", "1", Some("203.0.113.0")),
             ("b", "2", Some("203.0.113.1")),
         ];
-        let round = rounds.next(&snapshot(&back), now());
+        let round = next(&mut rounds, &snapshot(&back), 1);
         assert!(round.writes.is_empty());
         assert_eq!(rounds.unconfirmed(), 0);
     }
@@ -198,18 +240,48 @@ mod tests {
     fn a_write_that_failed_is_decided_anew() {
         let mut rounds = rounds();
         let world = snapshot(&[("a", "1", None)]);
-        rounds.next(&world, now());
-        rounds.forget(&name("a"));
-        let round = rounds.next(&world, now());
+        next(&mut rounds, &world, 1);
+        rounds.forget(&name("a"), 1);
+        let round = next(&mut rounds, &world, 1);
         assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
+    }
+
+    #[test]
+    fn a_write_that_fails_does_not_take_back_what_a_later_round_asked_for() {
+        let mut rounds = rounds();
+        next(&mut rounds, &snapshot(&[("a", "1", None)]), 1);
+        rounds.forget(&name("a"), 0);
+        let both = snapshot(&[("a", "1", None), ("b", "2", None)]);
+        let round = next(&mut rounds, &both, 2);
+        assert_eq!(written(&round), ["default/b: 203.0.113.1"]);
+    }
+
+    #[test]
+    fn a_new_leader_takes_back_complaints_of_what_is_well_by_now() {
+        let mut rounds = rounds();
+        let mut repaired = snapshot(&[("a", "1", Some("203.0.113.0")), ("b", "2", None)]);
+        for service in ["a", "b"] {
+            let version = repaired.versions.get_mut(&name(service)).expect("one");
+            version.condition = Some(Arc::new(Condition {
+                is_true: false,
+                reason: "Exhausted".into(),
+                message: String::new(),
+                since: None,
+            }));
+        }
+        let round = next(&mut rounds, &repaired, 1);
+        let outcome = |service| round.writes[&name(service)].outcome.clone();
+        assert_eq!(outcome("a"), Outcome::Kept);
+        assert_eq!(outcome("b"), Outcome::Assigned);
+        assert!(next(&mut rounds, &repaired, 2).writes.is_empty());
     }
 
     #[test]
     fn another_service_of_the_name_does_not_get_what_was_meant_for_the_first() {
         let mut rounds = rounds();
-        rounds.next(&snapshot(&[("a", "1", None)]), now());
+        next(&mut rounds, &snapshot(&[("a", "1", None)]), 1);
         let anew = snapshot(&[("a", "2", None)]);
-        let round = rounds.next(&anew, now());
+        let round = next(&mut rounds, &anew, 1);
         let write = &round.writes[&name("a")];
         assert_eq!(&*write.version.uid, "2");
         assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
@@ -222,12 +294,12 @@ mod tests {
             ("a", "1", Some("203.0.113.0")),
             ("b", "2", Some("203.0.113.1")),
         ];
-        rounds.next(&snapshot(&held), now());
+        next(&mut rounds, &snapshot(&held), 1);
         let all = [held[0], held[1], ("c", "3", None)];
-        let round = rounds.next(&snapshot(&all), now());
+        let round = next(&mut rounds, &snapshot(&all), 1);
         assert_eq!(written(&round), ["default/c: "]);
-        assert!(rounds.next(&snapshot(&all), now()).writes.is_empty());
-        let round = rounds.next(&snapshot(&[held[0], ("c", "3", None)]), now());
+        assert!(next(&mut rounds, &snapshot(&all), 1).writes.is_empty());
+        let round = next(&mut rounds, &snapshot(&[held[0], ("c", "3", None)]), 1);
         assert_eq!(written(&round), ["default/c: 203.0.113.1"]);
     }
 
@@ -241,21 +313,21 @@ mod tests {
             .get_mut(&name("a"))
             .expect("a Service");
         Arc::make_mut(service).request_error = Some("it cannot be read".into());
-        let round = rounds.next(&lacking, now());
+        let round = next(&mut rounds, &lacking, 1);
         let outcome = |round: &Round| round.writes.get(&name("a")).map(|w| w.outcome.clone());
         assert!(matches!(outcome(&round), Some(Outcome::KeptDespite(_))));
         let repaired = snapshot(&[("a", "1", Some("203.0.113.0"))]);
-        let round = rounds.next(&repaired, now());
+        let round = next(&mut rounds, &repaired, 1);
         assert_eq!(outcome(&round), Some(Outcome::Kept));
-        assert!(rounds.next(&repaired, now()).writes.is_empty());
+        assert!(next(&mut rounds, &repaired, 1).writes.is_empty());
     }
 
     fn rounds() -> Rounds {
         Rounds::new(alloc::Options::default())
     }
 
-    fn now() -> Timestamp {
-        Timestamp::UNIX_EPOCH
+    fn next(rounds: &mut Rounds, snapshot: &Snapshot, round: u64) -> Round {
+        rounds.next(snapshot, Timestamp::UNIX_EPOCH, round)
     }
 
     fn name(name: &str) -> ObjectName {
@@ -297,6 +369,7 @@ mod tests {
             let version = Version {
                 uid: (*uid).into(),
                 resource_version: 1,
+                condition: None,
             };
             snapshot.versions.insert(name(service), version);
         }

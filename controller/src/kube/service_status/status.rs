@@ -96,6 +96,11 @@ impl Status {
 }
 
 impl Condition {
+    /// Whether it has nothing to complain of.
+    pub fn is_well(&self) -> bool {
+        self.is_true && self.reason == ASSIGNED
+    }
+
     /// Whether the Service has what it wants, as it is known after a round.
     fn new(assignment: &Assignment, outcome: &Outcome) -> Option<Condition> {
         if *outcome == Outcome::NotWanted {

@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use controller::kube::call::Failure;
 use controller::kube::fence::Fence;
-use controller::kube::service_status::{
-    Config, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
-};
+use controller::kube::service_status::{Config, Outcome, ServiceStatusWriter, Status, Wanted};
 use controller::record::Assignment;
 use integration::kube::ControlPlane;
 use integration::kube::gate::{Fault, Gate, Seen};
@@ -67,12 +65,16 @@ fn wanted(object: &Value, status: Status) -> (ObjectName, Wanted) {
         resource_version: Some(text("resourceVersion")),
         status,
         there: Status::of(&service),
+        round: 1,
     };
     (name, wanted)
 }
 
-async fn outcomes(writer: &ServiceStatusWriter) -> Outcomes {
-    soon("an outcome", writer.outcomes()).await
+async fn outcomes(writer: &ServiceStatusWriter) -> BTreeMap<ObjectName, Outcome> {
+    let outcomes = soon("an outcome", writer.outcomes()).await.into_iter();
+    outcomes
+        .map(|(name, finished)| (name, finished.outcome))
+        .collect()
 }
 
 /// What becomes of one change.
