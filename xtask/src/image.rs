@@ -47,14 +47,14 @@ pub fn build() -> Outcome {
 /// The program, static: glibc is in it, whose allocator it is measured with.
 fn compile() -> Result<PathBuf, String> {
     let machine = machine()?;
-    let mut build = command("cargo", &["build", "--profile", "image"]);
+    let mut build = command("cargo", &["build", "--profile", "dist"]);
     build
         .args(["--package", "daemon", "--bin", "herald"])
         .args(["--target", &machine])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env("CARGO_TERM_PROGRESS_WHEN", "never");
     step("build the program of the image", build)?;
-    Ok(target().join(machine).join("image/herald"))
+    Ok(target().join(machine).join("dist/herald"))
 }
 
 /// This machine's target triple: with a target of its own, the flag is not for build scripts.
