@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod fib;
 pub mod images;
 pub mod node;
+pub mod program;
 pub mod residue;
 
 mod config;

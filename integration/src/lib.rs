@@ -12,6 +12,7 @@ pub mod bird;
 pub mod cluster;
 pub mod command;
 pub mod container;
+pub mod documents;
 pub mod frr;
 pub mod gobgp;
 pub mod herald;

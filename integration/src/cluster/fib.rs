@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use crate::router::Route;
 
 /// How often the daemon is asked.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How many changes are remembered.
+const REMEMBERED: usize = 1_000;
 
 type Table = BTreeMap<IpNet, BTreeSet<IpAddr>>;
 
@@ -22,6 +24,7 @@ type Table = BTreeMap<IpNet, BTreeSet<IpAddr>>;
 #[derive(Debug)]
 pub struct Fib {
     stop: Arc<AtomicBool>,
+    changes: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -30,16 +33,22 @@ impl Fib {
     pub fn start(netns: &Netns, routes: impl Fn() -> Vec<Route> + Send + 'static) -> Fib {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let changes: Arc<Mutex<Vec<String>>> = Arc::default();
+        let remembered = Arc::clone(&changes);
         let name = netns.name().to_owned();
         let keep = move || {
             let mut installed = Table::new();
             while !stopped.load(Ordering::Relaxed) {
                 let wanted = table(routes());
-                for arguments in changes(&installed, &wanted) {
+                for arguments in differences(&installed, &wanted) {
                     let mut all = vec!["-n", &name];
                     all.extend(arguments.split(' '));
                     if let Err(error) = output("ip", &all) {
                         eprintln!("{error}");
+                    }
+                    let mut remembered = remembered.lock().unwrap_or_else(PoisonError::into_inner);
+                    if remembered.len() < REMEMBERED {
+                        remembered.push(arguments);
                     }
                 }
                 installed = wanted;
@@ -48,8 +57,15 @@ impl Fib {
         };
         Fib {
             stop,
+            changes,
             thread: Some(std::thread::spawn(keep)),
         }
+    }
+
+    /// Every change so far, as arguments of `ip`; of very many, the first thousand.
+    pub fn changes(&self) -> Vec<String> {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.clone()
     }
 }
 
@@ -76,7 +92,7 @@ fn table(routes: Vec<Route>) -> Table {
 
 /// Arguments of `ip` that make the one of the other. A route is replaced as a whole, so that no
 /// packet finds none.
-fn changes(installed: &Table, wanted: &Table) -> Vec<String> {
+fn differences(installed: &Table, wanted: &Table) -> Vec<String> {
     let gone = installed
         .keys()
         .filter(|prefix| !wanted.contains_key(prefix))
@@ -117,7 +133,7 @@ mod tests {
             "route del 198.51.100.2/32 proto bgp",
             "route replace 198.51.100.3/32 proto bgp nexthop via 10.0.0.2",
         ];
-        assert_eq!(changes(&before, &after), expected);
-        assert!(changes(&after, &after).is_empty());
+        assert_eq!(differences(&before, &after), expected);
+        assert!(differences(&after, &after).is_empty());
     }
 }

@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// The same server for another user.
-    pub(super) fn with_token(&self, token: &str) -> Client {
+    pub fn with_token(&self, token: &str) -> Client {
         Client {
             token: token.into(),
             ..self.clone()

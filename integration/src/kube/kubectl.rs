@@ -5,24 +5,48 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::ControlPlane;
+use crate::documents::checkout;
 
 /// The longest that one call may take, in seconds, before `timeout` ends it.
 const LIMIT: &str = "60";
+/// The longest that a script may take, in seconds.
+const SCRIPT_LIMIT: &str = "300";
 
 impl ControlPlane {
     /// `kubectl ARGUMENTS` as the administrator, with a text on its standard input; what it prints,
     /// or what it says where it fails.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let folder = self.folder();
         let mut command = Command::new("timeout");
         command
             .args(["--kill-after=1", LIMIT])
             .arg(self.place.programs.path("kubectl"))
             .args(arguments)
+            .current_dir(self.folder());
+        self.run(command, input)
+    }
+
+    /// A script of bash, at the top of the checkout, with kubectl as the administrator: what it
+    /// prints, or what it says where a command of it fails.
+    pub fn script(&self, text: &str) -> Result<String, String> {
+        let kubectl = self.place.programs.path("kubectl");
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let folders = kubectl.parent().map(Path::to_path_buf).into_iter();
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&own)));
+        let path = path.map_err(|error| format!("PATH: {error}"))?;
+        let mut command = Command::new("timeout");
+        command
+            .args(["--kill-after=1", SCRIPT_LIMIT])
+            .args(["bash", "-euxo", "pipefail", "-c", text])
+            .env("PATH", path)
+            .current_dir(checkout());
+        self.run(command, "")
+    }
+
+    fn run(&self, mut command: Command, input: &str) -> Result<String, String> {
+        command
             .env("KUBECONFIG", self.admin_kubeconfig())
             // Its caches are below the home folder.
-            .env("HOME", folder)
-            .current_dir(folder)
+            .env("HOME", self.folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

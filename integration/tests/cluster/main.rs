@@ -3,6 +3,9 @@
 //! Three nodes, one of them of the control plane, GoBGP in its container on their network, and a
 //! client behind it. `cargo xtask test cluster` builds the image first.
 
+mod changes;
+mod installed;
+mod manifests;
 mod requests;
 mod scene;
 
@@ -14,7 +17,9 @@ use integration::cluster::{Cluster, images};
 use integration::lab::skip;
 use integration::wait::{SOON, eventually_equal};
 
-use scene::{DEPLOYMENT, Scene};
+use installed::{NET_BIND_SERVICE, NET_BIND_SERVICE_AND_NET_RAW};
+use manifests::DEPLOYMENT;
+use scene::Scene;
 
 /// What one cluster has on the machine, another must not take for its own residue.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -34,11 +39,15 @@ fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_l
     let before = Residue::now();
     let mut scene = Scene::start(lab, own, herald);
     scene.pods_answer_across_nodes();
-    scene.install_herald();
-    scene.containers_may_do_no_more_than_they_need();
+    scene.it_is_installed_as_documented();
+    scene.containers_may_do_no_more_than_they_need(NET_BIND_SERVICE_AND_NET_RAW);
     scene.a_client_behind_the_router_is_served();
-    scene.a_rollout_loses_no_request();
+    scene.it_is_checked_as_documented();
+    scene.a_rollout_loses_neither_request_nor_route();
+    scene.containers_may_do_no_more_than_they_need(NET_BIND_SERVICE);
+    scene.another_controller_takes_over_from_a_leader_that_is_killed();
     scene.a_lost_node_is_left_and_traffic_goes_on();
+    scene.every_script_has_run();
     drop(scene);
     nothing_is_left_since(&before);
 }
