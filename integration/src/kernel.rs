@@ -1,5 +1,7 @@
 //! Routes in the kernel of a namespace.
 
+pub mod monitor;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 

@@ -137,11 +137,13 @@ impl Drop for Process {
 pub struct Usage {
     /// Memory that is resident now, in octets.
     pub resident: u64,
+    /// The most that has been resident (VmHWM), in octets.
+    pub peak: u64,
     /// CPU time, its own and the kernel's for it.
     pub cpu: Duration,
 }
 
-/// Reads `/proc/PID/stat` (proc_pid_stat(5)).
+/// Reads `/proc/PID/stat` (proc_pid_stat(5)), and of `/proc/PID/status` what that lacks.
 fn usage(pid: u32) -> Usage {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name is in parentheses and may have any; after it, the state is field 3.
@@ -152,8 +154,14 @@ fn usage(pid: u32) -> Usage {
         .collect();
     let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
     let ticks = field(14) + field(15);
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| {
+        let kibibytes = line.strip_prefix("VmHWM:")?.split_whitespace().next()?;
+        kibibytes.parse::<u64>().ok()
+    });
     Usage {
         resident: field(24) * page_size() as u64,
+        peak: peak.unwrap_or(0) * 1024,
         cpu: Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64),
     }
 }
@@ -230,6 +238,7 @@ mod tests {
         }
         let used = usage(std::process::id());
         assert!(used.resident > filled.len() as u64, "{used:?}");
+        assert!(used.peak > filled.len() as u64, "{used:?}");
         assert_eq!(usage(u32::MAX), Usage::default());
     }
 

@@ -96,12 +96,20 @@ pub fn crds(arguments: &[String]) -> Outcome {
     step("crds", test)
 }
 
-/// `cargo xtask bench [NAME]`.
+/// `cargo xtask bench [NAME [ARGUMENTS]]`: arguments go to the benchmark, with or without `--`
+/// before them. Without a name: all but `kube`, which takes half an hour.
 pub fn bench(arguments: &[String]) -> Outcome {
     let mut bench = command("cargo", &["bench", "--package", "bench"]);
-    if let Some(name) = arguments.first() {
-        bench.args(["--bench", name]);
+    match arguments {
+        [] => {
+            bench.args(
+                ["codec", "adj_out", "plan", "process"].map(|name| format!("--bench={name}")),
+            );
+        }
+        [name, rest @ ..] => {
+            let rest = rest.iter().filter(|argument| *argument != "--");
+            bench.args(["--bench", name, "--"]).args(rest);
+        }
     }
-    bench.args(arguments.iter().skip(1));
     step("bench", bench)
 }

@@ -55,6 +55,8 @@ pub struct Plan<'a> {
     pub neighbour: fn(&mut Neighbour),
     /// Each speaker talks to the API server through a gate of its own.
     pub gates: bool,
+    /// Sessions are recorded, to be replayed when a test fails.
+    pub recorded: bool,
     /// More arguments of each speaker.
     pub arguments: &'a [&'a str],
 }
@@ -96,6 +98,7 @@ impl<'a> Plan<'a> {
             advertisement: json!({}),
             neighbour: |_| {},
             gates: false,
+            recorded: true,
             arguments: &[],
         }
     }
@@ -141,10 +144,11 @@ impl<'a> Plan<'a> {
             .herald
             .put(peer(PEER, OUR_AS, ROUTER_AS, &at.to_string(), more));
         for node in &fabric.nodes {
-            let mut speaker = fabric
-                .herald
-                .speaker(cluster, lab, node.name())
-                .with(self.arguments);
+            let speaker = match self.recorded {
+                true => fabric.herald.speaker(cluster, lab, node.name()),
+                false => fabric.herald.speaker_unrecorded(cluster, lab, node.name()),
+            };
+            let mut speaker = speaker.with(self.arguments);
             if self.gates {
                 fabric.gates.push(speaker.through_gate(cluster));
             }

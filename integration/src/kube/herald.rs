@@ -109,16 +109,27 @@ impl Installation {
             .unwrap_or_else(|failure| panic!("{kind} {name}: {failure}"));
     }
 
-    /// `herald speaker` for a node, not yet running.
+    /// `herald speaker` for a node, not yet running. Its sessions are recorded.
     pub fn speaker(&self, control_plane: &ControlPlane, lab: &Lab, node: &str) -> Daemon {
-        let mut daemon = self.daemon(control_plane, lab, SPEAKER, &format!("speaker-{node}"));
-        daemon.arguments.extend(["--node".into(), node.into()]);
-        let state = daemon.state();
-        daemon.arguments.extend(["--state".into(), state.into()]);
+        let mut daemon = self.speaker_unrecorded(control_plane, lab, node);
         let recordings = daemon.log.with_extension("record");
         daemon
             .arguments
             .extend(["--record".into(), recordings.into()]);
+        daemon
+    }
+
+    /// As [`Installation::speaker`], with the arguments that a node's has and no more.
+    pub fn speaker_unrecorded(
+        &self,
+        control_plane: &ControlPlane,
+        lab: &Lab,
+        node: &str,
+    ) -> Daemon {
+        let mut daemon = self.daemon(control_plane, lab, SPEAKER, &format!("speaker-{node}"));
+        daemon.arguments.extend(["--node".into(), node.into()]);
+        let state = daemon.state();
+        daemon.arguments.extend(["--state".into(), state.into()]);
         daemon
     }
 

@@ -1,0 +1,124 @@
+//! The cluster that is measured.
+
+use std::time::{Duration, Instant};
+
+use integration::Lab;
+use integration::bird::Bird;
+use integration::kernel::monitor::RouteMonitor;
+use integration::kube::fabric::{Fabric, POOL, Plan};
+use integration::kube::herald::Daemon;
+use integration::kube::{ControlPlane, Options};
+use integration::manifests::pool;
+use integration::process::Usage;
+
+use crate::figures::{load, mebibytes};
+
+/// Nodes, and so speakers.
+pub const NODES: usize = 2;
+/// Addresses for Services.
+const RANGE: &str = "10.100.0.0/16";
+/// After work, until memory is looked at: what it leaves behind has been given back.
+const SETTLE: Duration = Duration::from_secs(5);
+/// The daemons are quiet when they use less than that together, in [`SETTLE`].
+const QUIET: Duration = Duration::from_millis(100);
+/// The longest that they may go on reporting: 20 a second, for each speaker.
+const REPORTING: Duration = Duration::from_secs(1_200);
+
+/// A control plane, nodes with speakers, a router, and a controller. Fields go in this order.
+pub struct Scene {
+    /// What happens to the router's routes.
+    pub routes: RouteMonitor,
+    /// Replicas; the first leads.
+    pub controllers: Vec<Daemon>,
+    /// Nodes, speakers and the router.
+    pub fabric: Fabric<Bird>,
+    /// The API server and etcd.
+    pub cluster: ControlPlane,
+}
+
+impl Scene {
+    /// Starts it with one replica, and waits until all are ready and every session is up.
+    ///
+    /// There is no controller manager: what it would do for these Services and Nodes is nothing.
+    pub fn start(lab: &Lab) -> Scene {
+        let options = Options {
+            controllers: None,
+            ..Options::default()
+        };
+        let cluster = ControlPlane::start_with(lab, options);
+        let mut plan = Plan::of(&cluster, lab, NODES);
+        plan.all = true;
+        plan.recorded = false;
+        let fabric = plan.establish::<Bird>();
+        fabric.herald.put(pool(POOL, &[RANGE]));
+        let range = RANGE.parse().unwrap_or_default();
+        let routes = RouteMonitor::start(&fabric.tor, range, NODES);
+        let mut scene = Scene {
+            routes,
+            controllers: Vec::new(),
+            fabric,
+            cluster,
+        };
+        scene.add_replica(lab);
+        scene
+    }
+
+    /// Starts another controller, and waits until it is ready.
+    pub fn add_replica(&mut self, lab: &Lab) {
+        let identity = format!("controller-{}", self.controllers.len() + 1);
+        let herald = &self.fabric.herald;
+        let controller = herald.controller(&self.cluster, lab, &identity);
+        let mut controller = controller.with(&["--identity", &identity]);
+        controller.launch(self.cluster.netns());
+        controller.await_ready();
+        self.controllers.push(controller);
+    }
+
+    /// What the leading controller has used.
+    pub fn controller(&self) -> Usage {
+        self.controllers[0].process().usage()
+    }
+
+    /// What each speaker has used.
+    pub fn speakers(&self) -> [Usage; NODES] {
+        [0, 1].map(|node| self.fabric.speakers[node].process().usage())
+    }
+
+    /// Waits until the daemons have nothing left to report.
+    pub fn await_quiet(&self) {
+        let started = Instant::now();
+        let cpu = || -> Duration {
+            let speakers = self.speakers().map(|usage| usage.cpu);
+            self.controller().cpu + speakers.iter().sum::<Duration>()
+        };
+        let mut before = cpu();
+        while started.elapsed() < REPORTING {
+            std::thread::sleep(SETTLE);
+            let now = cpu();
+            if now - before < QUIET {
+                println!("quiet after {} s", started.elapsed().as_secs());
+                return;
+            }
+            before = now;
+        }
+        println!("not quiet after {} s", REPORTING.as_secs());
+    }
+
+    /// A row of memory, once what was done has settled.
+    pub fn memory(&self, when: &str) -> Vec<String> {
+        std::thread::sleep(SETTLE);
+        let (controller, speakers) = (self.controller(), self.speakers());
+        let of_speakers = |pick: fn(Usage) -> u64| {
+            let each = speakers.map(|usage| mebibytes(pick(usage)));
+            each.join(", ")
+        };
+        vec![
+            when.to_owned(),
+            mebibytes(controller.resident),
+            of_speakers(|usage| usage.resident),
+            mebibytes(controller.peak),
+            of_speakers(|usage| usage.peak),
+            load(),
+        ]
+    }
+}
