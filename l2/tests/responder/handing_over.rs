@@ -1,0 +1,67 @@
+//! One of our nodes takes over from another.
+
+use l2::responder::{Action, Address, OnConflict};
+
+use crate::common::frames::{announcements, answer, claim, question};
+use crate::common::{ETH0, Node, SPEAKER, STRANGER, VIPS, ip, taken_over};
+
+fn leaving() -> Address {
+    Address {
+        handing_over: true,
+        ..taken_over()
+    }
+}
+
+#[test]
+fn the_next_owner_is_not_defended_against_and_the_caller_is_told_of_it() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::GiveUp);
+        node.speakers(&[SPEAKER]);
+        for _ in 0..3 {
+            node.hear(&claim(SPEAKER, vip));
+            node.run(2_000);
+        }
+        assert_eq!(node.sent(), [""; 0]);
+        let told = Action::OtherOwner {
+            address: ip(vip),
+            interface: ETH0,
+            by: SPEAKER,
+        };
+        assert_eq!(node.actions(), [told; 3]);
+    }
+}
+
+#[test]
+fn while_it_is_handed_over_an_address_is_answered_for_but_not_announced_or_defended() {
+    for vip in VIPS {
+        let mut node = Node::new();
+        node.addresses(&[(vip, taken_over())]);
+        node.run(500);
+        node.sent();
+        node.addresses(&[(vip, leaving())]);
+        node.run(5_000);
+        // Its MAC is not known to be a speaker's.
+        node.hear(&claim(STRANGER, vip));
+        node.run(100_000);
+        assert_eq!(node.sent(), [""; 0]);
+        let heard = |action: &Action| matches!(action, Action::OtherOwner { by: STRANGER, .. });
+        assert!(node.actions().iter().any(heard));
+        node.hear(&question(vip));
+        assert_eq!(node.sent(), [answer(vip)]);
+        node.addresses(&[]);
+        node.hear(&question(vip));
+        assert_eq!(node.sent(), [""; 0]);
+    }
+}
+
+#[test]
+fn an_address_that_is_kept_after_all_is_announced_anew() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::GiveUp);
+        node.addresses(&[(vip, leaving())]);
+        node.run(5_000);
+        node.addresses(&[(vip, taken_over())]);
+        node.run(5_000);
+        assert_eq!(node.sent(), announcements(vip));
+    }
+}

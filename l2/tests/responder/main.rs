@@ -1,0 +1,13 @@
+//! A Responder on a virtual clock: what it says, when, and to whom.
+
+mod common;
+
+mod announcing;
+mod answering;
+mod bounds;
+mod conflicts;
+mod fence;
+mod handing_over;
+mod interfaces;
+mod probing;
+mod properties;
