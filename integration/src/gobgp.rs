@@ -53,6 +53,13 @@ impl GoBgp {
         found.map_or(neighbour.to_string(), name)
     }
 
+    /// What it has logged with a message, such as `Peer Down`, whose reason is in `Reason`.
+    pub fn events(&self, message: &str) -> Vec<Value> {
+        let log = crate::process::read_log(&self.log);
+        let events = log.lines().filter_map(event);
+        events.filter(|event| event["msg"] == message).collect()
+    }
+
     fn launch(&mut self, netns: &Netns) {
         let config = self.folder.join("gobgpd.toml");
         let socket = self.folder.join("api.sock");
@@ -169,8 +176,8 @@ impl Router for GoBgp {
     }
 
     fn notifications_received(&self) -> Vec<Notification> {
-        let log = self.log();
-        log.lines().filter_map(notification).collect()
+        let received = self.events("received notification");
+        received.iter().filter_map(notification).collect()
     }
 
     fn soft_reset_in(&self, neighbour: IpAddr) {
@@ -309,13 +316,13 @@ fn route(prefix: &str, path: &Value) -> Option<Route> {
     })
 }
 
-/// A line of the log that tells of a NOTIFICATION received. The container engine may put its own
-/// words in front of the JSON.
-fn notification(line: &str) -> Option<Notification> {
-    let event: Value = serde_json::from_str(line.get(line.find('{')?..)?).ok()?;
-    if event["msg"] != "received notification" {
-        return None;
-    }
+/// A line of the log. The container engine may put its own words in front of the JSON.
+fn event(line: &str) -> Option<Value> {
+    serde_json::from_str(line.get(line.find('{')?..)?).ok()
+}
+
+/// An event that tells of a NOTIFICATION received.
+fn notification(event: &Value) -> Option<Notification> {
     let octet = |value: &Value| number(value).and_then(|number| u8::try_from(number).ok());
     Some(Notification {
         code: octet(&event["Code"])?,

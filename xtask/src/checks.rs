@@ -10,13 +10,7 @@ pub fn test(arguments: &[String]) -> Outcome {
     if let [name, rest @ ..] = arguments
         && name == "cluster"
     {
-        if packages::is_root() {
-            image::build()?;
-        }
-        let cluster = ["test", "--package", "integration", "--test", "cluster"];
-        let mut tests = command("cargo", &cluster);
-        tests.args(["--", "--include-ignored"]).args(rest);
-        return step("test cluster", tests);
+        return cluster("--include-ignored", rest);
     }
     let mut build = command("cargo", &["build", "--package", "daemon"]);
     build.env("CARGO_TERM_PROGRESS_WHEN", "never");
@@ -24,6 +18,17 @@ pub fn test(arguments: &[String]) -> Outcome {
     let mut tests = command("cargo", &["test", "--workspace", "--no-fail-fast"]);
     tests.args(arguments);
     step("test", tests)
+}
+
+/// Builds the image, then runs tests with kubelets: with `--ignored`, only those that need it.
+fn cluster(which: &str, arguments: &[String]) -> Outcome {
+    if packages::is_root() {
+        image::build()?;
+    }
+    let cluster = ["test", "--package", "integration", "--test", "cluster"];
+    let mut tests = command("cargo", &cluster);
+    tests.args(["--", which]).args(arguments);
+    step("test cluster", tests)
 }
 
 /// `cargo xtask setup`: all that the lab's tests would else do first: Debian packages, Go, and with
@@ -68,6 +73,7 @@ pub fn ci() -> Outcome {
     doc.env("RUSTDOCFLAGS", flags);
     step("doc", doc)?;
     test(&[])?;
+    cluster("--ignored", &[])?;
     docs::check()
 }
 

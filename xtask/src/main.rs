@@ -31,7 +31,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "ci",
-        help: "fmt, layers, tidy, crds, clippy, doc, docs, test: what must be green before a merge",
+        help: "fmt, layers, tidy, crds, clippy, doc, test, test cluster, docs: what must be green before a merge",
         run: |_| checks::ci(),
     },
     Verb {

@@ -1,4 +1,4 @@
-//! What happens to an installed herald: a rollout, a leader that dies, a node that is lost.
+//! What happens to an installed herald: a rollout, a leader that dies, a node that is lost, its end.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use integration::cluster::program::Program;
 use integration::cluster::{READY, ready};
 use integration::http;
 use integration::router::Router as _;
-use integration::wait::{LATER, eventually};
-use serde_json::Value;
+use integration::wait::{LATER, eventually, eventually_equal};
+use serde_json::{Value, json};
 
 use crate::installed::VIP;
 use crate::manifests::SECOND;
@@ -27,13 +27,15 @@ impl Scene {
     pub fn a_rollout_loses_neither_request_nor_route(&self) {
         let requests = Requests::start(&self.client, server(VIP));
         let (old, before) = (self.speaker_programs(), self.fib.changes());
+        assert_eq!(self.ends_of_sessions(), Vec::<String>::new());
         self.run_script("BGP only");
         self.cluster
             .await_rollout("DaemonSet", NAMESPACE, "herald-speaker");
         self.every_session_is_established();
         nothing_was_lost(requests.stop());
         assert_eq!(self.fib.changes(), before, "the router's routes");
-        assert_eq!(self.router.notifications_received(), []);
+        assert_eq!(self.withdrawals(), Vec::<String>::new());
+        assert_eq!(self.ends_of_sessions(), ["graceful-restart"; NODES.len()]);
         let new = self.speaker_programs();
         assert_eq!(new.len(), NODES.len());
         assert!(new.is_disjoint(&old), "no speaker is an old one");
@@ -57,15 +59,16 @@ impl Scene {
         });
         println!("{new} leads in place of {leader}");
         self.cluster.control_plane.apply_yaml(SECOND);
-        self.await_hops(SECOND_VIP, &NODES);
+        // Its policy is Local.
+        self.await_hops(SECOND_VIP, &NODES[1..]);
         self.await_answers(SECOND_VIP, &NODES[1..]);
         nothing_was_lost(requests.stop());
     }
 
     pub fn a_lost_node_is_left_and_traffic_goes_on(&mut self) {
         self.cluster.lose(LOST);
-        let left = [NODES[0], LEFT];
-        self.await_hops(VIP, &left);
+        self.await_hops(VIP, &[NODES[0], LEFT]);
+        self.await_hops(SECOND_VIP, &[LEFT]);
         let object = ("Node", "", LOST);
         let what = "the lost node is no longer Ready";
         self.cluster
@@ -75,10 +78,37 @@ impl Scene {
             });
         // Its Pod is an endpoint for a moment more.
         for address in [VIP, SECOND_VIP] {
-            self.await_hops(address, &left);
             let what = "20 requests in a row are answered by the other";
             eventually(what, LATER, || self.only_one_answers(address));
         }
+    }
+
+    pub fn it_is_removed_as_documented(&self) {
+        self.run_script("Remove");
+        for address in [VIP, SECOND_VIP] {
+            self.await_hops(address, &[]);
+        }
+        eventually_equal("no process is left", LATER, &Vec::new(), || {
+            [self.programs("speaker"), self.programs("controller")].concat()
+        });
+        let kind = "CustomResourceDefinition";
+        self.cluster
+            .control_plane
+            .wait_until_gone(kind, "", "bgppeers.metallb.io");
+    }
+
+    /// UPDATEs that the router received with withdrawals in them.
+    fn withdrawals(&self) -> Vec<String> {
+        let mut updates = self.router.events("received update");
+        updates.retain(|update| update["withdrawals"] != json!([]));
+        updates.iter().map(Value::to_string).collect()
+    }
+
+    /// Why the router's sessions ended, each time that one did.
+    fn ends_of_sessions(&self) -> Vec<String> {
+        let ends = self.router.events("Peer Down");
+        let reason = |end: &Value| end["Reason"].as_str().unwrap_or_default().to_owned();
+        ends.iter().map(reason).collect()
     }
 
     fn only_one_answers(&self, address: &str) -> Result<(), String> {

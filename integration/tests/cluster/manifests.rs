@@ -65,13 +65,14 @@ spec:
   - {port: 80, targetPort: 8080}
 ";
 
-/// A Service that comes later.
+/// A Service that comes later, announced by nodes with a Pod of it.
 pub const SECOND: &str = "
 apiVersion: v1
 kind: Service
 metadata: {name: second, namespace: default}
 spec:
   type: LoadBalancer
+  externalTrafficPolicy: Local
   selector: {app: web}
   ports:
   - {port: 80, targetPort: 8080}
