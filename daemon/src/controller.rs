@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
+use crate::histogram::Histogram;
 use crate::net::memory;
 use crate::observe::{self, Observed};
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
@@ -83,13 +84,6 @@ async fn run(args: Args) -> Result<(), String> {
     let node: Arc<str> = identity.as_str().into();
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
     let reports = view.clone();
-    let observed = Observed::of_controller(view).with_source(source.hearings());
-    let servers = observe::serve(
-        &args.daemon.socket.socket,
-        args.daemon.metrics.metrics.0,
-        observed,
-    )
-    .await?;
     let config = lease::Config::new(namespace, &identity).with_lease_duration(args.lease_duration);
     let election = Election::start(client.clone(), config).map_err(|error| error.to_string())?;
     let settings = service_status::Config::default();
@@ -102,6 +96,20 @@ async fn run(args: Args) -> Result<(), String> {
     let events = EventWriter::start(client.clone(), election.fence(), reporter, limits);
     let fence = election.fence();
     let reporter = Reporter::new(&client, &fence, namespace, election.leadership(), reports);
+    let mut writers = reporter.counts();
+    writers.push(("Service", writer.counts().clone()));
+    writers.push(("Event", events.counts().clone()));
+    let until_status = Histogram::default();
+    let observed = Observed::of_controller(view)
+        .with_source(source.hearings())
+        .with_writers(writers)
+        .with_status_times(until_status.clone());
+    let servers = observe::serve(
+        &args.daemon.socket.socket,
+        args.daemon.metrics.metrics.0,
+        observed,
+    )
+    .await?;
     let reports = tokio::spawn(reporter.run());
     info!(identity = %election.identity(), %namespace, version = env!("CARGO_PKG_VERSION"), "herald assigns addresses");
     let controller = Controller {
@@ -111,6 +119,7 @@ async fn run(args: Args) -> Result<(), String> {
         writer,
         events,
         untold: Untold::default(),
+        until_status,
         views,
         problems: ProblemLog::default(),
         rounds: None,
@@ -129,6 +138,8 @@ struct Controller {
     writer: ServiceStatusWriter,
     events: EventWriter,
     untold: Untold,
+    /// From a change until it is in a Service's status.
+    until_status: Histogram,
     views: watch::Sender<Arc<View>>,
     problems: ProblemLog,
     /// While we lead, and know what earlier leaders wrote.
@@ -184,7 +195,8 @@ impl Controller {
             due = None;
             let snapshot = snapshots.borrow_and_update().clone();
             if let Some(snapshot) = snapshot {
-                due = tokio::task::block_in_place(|| pace.round(|| self.round(&snapshot)));
+                let since = source.changed_since().unwrap_or_else(Instant::now);
+                due = tokio::task::block_in_place(|| pace.round(|| self.round(&snapshot, since)));
             }
         }
         info!("stopping");
@@ -211,7 +223,7 @@ impl Controller {
     }
 
     /// When the next round has to be although nothing changes.
-    fn round(&mut self, snapshot: &Snapshot) -> Option<Instant> {
+    fn round(&mut self, snapshot: &Snapshot, since: Instant) -> Option<Instant> {
         self.problems.log(&snapshot.problems);
         self.done += 1;
         let now = self.clock.now();
@@ -224,7 +236,7 @@ impl Controller {
             Some(round) => {
                 let writes = round.writes.into_iter();
                 let wanted: BTreeMap<_, _> = writes
-                    .map(|(name, write)| self.wanted(snapshot, name, write))
+                    .map(|(name, write)| self.wanted(snapshot, name, write, since))
                     .collect();
                 self.writer.submit(wanted);
                 (round.world, round.allocation)
@@ -249,6 +261,7 @@ impl Controller {
         snapshot: &Snapshot,
         name: ObjectName,
         write: Write,
+        since: Instant,
     ) -> (ObjectName, Wanted) {
         let held = snapshot.world.services.get(&name);
         let there = held.map_or_else(Status::default, |service| Status {
@@ -273,6 +286,7 @@ impl Controller {
             status: Status::new(Some(&assignment), &write.outcome),
             there,
             round: write.round,
+            since,
         };
         (name, wanted)
     }
@@ -284,7 +298,11 @@ impl Controller {
             let told = self.untold.take(&name, &finished);
             told.into_iter().for_each(|event| self.events.tell(event));
             let wait = match &finished.outcome {
-                Outcome::Written { .. } | Outcome::Unchanged => continue,
+                Outcome::Written { .. } => {
+                    self.until_status.observe(finished.since.elapsed());
+                    continue;
+                }
+                Outcome::Unchanged => continue,
                 // A Service that is gone is told of by the watch.
                 Outcome::Conflict | Outcome::Gone | Outcome::Fenced => Duration::ZERO,
                 Outcome::Failed(_) => WRITE_AGAIN,

@@ -12,6 +12,7 @@ mod controller;
 mod decode;
 mod demo;
 mod explain;
+mod histogram;
 mod logging;
 mod net;
 mod observe;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use controller::kube::Hearings;
+use controller::kube::call::Counts;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
@@ -30,6 +31,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tracing::info;
 
+use crate::histogram::Histogram;
 use crate::net::tcp;
 use crate::peers::{ListenerProblems, PeerTable};
 use crate::view::View;
@@ -50,6 +52,10 @@ pub struct Observed {
     options: plan::health::Options,
     /// How well the API server is heard; `None` where there is none.
     hearings: Option<watch::Receiver<Arc<Hearings>>>,
+    /// What is written into the API, by what it is about, and how much of it.
+    writers: Vec<(&'static str, Counts)>,
+    /// From a change until it is in a Service's status; `None` where no status is written.
+    until_status: Option<Histogram>,
     started: Instant,
 }
 
@@ -67,6 +73,8 @@ impl Observed {
             listener,
             options,
             hearings: None,
+            writers: Vec::new(),
+            until_status: None,
             started: Instant::now(),
         }
     }
@@ -82,6 +90,19 @@ impl Observed {
     pub fn with_source(self, hearings: watch::Receiver<Arc<Hearings>>) -> Observed {
         Observed {
             hearings: Some(hearings),
+            ..self
+        }
+    }
+
+    /// The same of a daemon that writes this.
+    pub fn with_writers(self, writers: Vec<(&'static str, Counts)>) -> Observed {
+        Observed { writers, ..self }
+    }
+
+    /// The same of a daemon that writes the status of Services.
+    pub fn with_status_times(self, until_status: Histogram) -> Observed {
+        Observed {
+            until_status: Some(until_status),
             ..self
         }
     }

@@ -25,6 +25,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::error;
 
+use crate::histogram::Histogram;
 use crate::net::interface;
 use crate::net::tcp::Transport;
 use crate::record::Recordings;
@@ -96,6 +97,8 @@ pub struct PeerReport {
     pub at: Instant,
     /// The Peer's own words.
     pub status: PeerStatus,
+    /// How long it took from a change until the peer was sent all of it, in this task's time.
+    pub until_sent: Histogram,
 }
 
 /// What has just happened to a peer, for whoever listens.
@@ -115,13 +118,16 @@ pub enum Notice {
 #[derive(Clone, Debug)]
 pub struct PeerHandle {
     commands: mpsc::Sender<Command>,
-    routes: Arc<watch::Sender<Option<Arc<RouteSet>>>>,
+    routes: Arc<watch::Sender<Option<Routes>>>,
 }
+
+/// What a peer is to be told, and since when there is what made it so.
+type Routes = (Arc<RouteSet>, Instant);
 
 /// The task's end of a [`PeerHandle`].
 struct Inbox {
     commands: mpsc::Receiver<Command>,
-    routes: watch::Receiver<Option<Arc<RouteSet>>>,
+    routes: watch::Receiver<Option<Routes>>,
     notices: broadcast::Sender<Notice>,
 }
 
@@ -173,12 +179,13 @@ fn start(
 }
 
 impl PeerHandle {
-    /// Replaces the whole desired Adj-RIB-Out. The task takes the latest one when it comes to it.
-    pub fn set_routes(&self, routes: Arc<RouteSet>) {
+    /// Replaces the whole desired Adj-RIB-Out, which is so because of something that came at
+    /// `since`. The task takes the latest one when it comes to it.
+    pub fn set_routes(&self, routes: Arc<RouteSet>, since: Instant) {
         self.routes.send_if_modified(|current| {
-            let new = current.as_ref() != Some(&routes);
+            let new = current.as_ref().is_none_or(|(known, _)| *known != routes);
             if new {
-                *current = Some(routes);
+                *current = Some((routes, since));
             }
             new
         });

@@ -11,7 +11,7 @@ mod spec;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgp::RouteSet;
 use bgp::peer::StopReason;
@@ -130,8 +130,8 @@ impl Peers {
         self.listener.problems()
     }
 
-    /// Makes the running peers those of `desired`.
-    pub fn apply(&mut self, desired: BTreeMap<Arc<str>, DesiredPeer>) {
+    /// Makes the running peers those of `desired`, because of something that came at `since`.
+    pub fn apply(&mut self, desired: BTreeMap<Arc<str>, DesiredPeer>, since: Instant) {
         while self.ending.try_join_next().is_some() {}
         let gone: Vec<Arc<str>> = self
             .running
@@ -156,7 +156,7 @@ impl Peers {
                 self.start(name.clone(), spec, old);
             }
             if let Some(running) = self.running.get(&name) {
-                running.handle.set_routes(routes);
+                running.handle.set_routes(routes, since);
             }
         }
         self.first = false;

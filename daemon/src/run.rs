@@ -5,7 +5,7 @@ pub mod round;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use controller::file::Source;
 use controller::record::Record;
@@ -163,6 +163,7 @@ impl Daemon {
 
     /// After how long there has to be another one although nothing changes.
     fn round(&mut self, snapshot: &controller::file::Snapshot) -> Option<Duration> {
+        let since = Instant::now();
         let before = self.rounds.assignments();
         let view = self.rounds.next(snapshot, self.clock.now());
         let after = self.rounds.assignments();
@@ -170,8 +171,8 @@ impl Daemon {
             self.source.set_assignments(after);
         }
         if let Some(announcements) = &view.announcements {
-            self.peers
-                .apply(desired(&view.world, announcements, &self.identity));
+            let peers = desired(&view.world, announcements, &self.identity);
+            self.peers.apply(peers, since);
         }
         let store = view.state_error.is_some().then_some(STORE_AGAIN);
         let deadline = view.allocation.deadline;

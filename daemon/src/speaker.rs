@@ -101,9 +101,10 @@ async fn run(args: Args) -> Result<(), String> {
         peers.table(),
         view.clone(),
     );
-    let reports = tokio::spawn(reporter.run());
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health)
-        .with_source(source.hearings());
+        .with_source(source.hearings())
+        .with_writers(reporter.counts());
+    let reports = tokio::spawn(reporter.run());
     let servers = observe::serve(
         &args.daemon.socket.socket,
         args.daemon.metrics.metrics.0,
@@ -185,7 +186,8 @@ impl Speaker {
             }
             if let Some(snapshot) = &current {
                 // It computes: the other threads have the peers meanwhile.
-                tokio::task::block_in_place(|| pace.round(|| self.round(snapshot)));
+                let since = source.changed_since().unwrap_or_else(Instant::now);
+                tokio::task::block_in_place(|| pace.round(|| self.round(snapshot, since)));
             }
         }
         info!("stopping");
@@ -194,12 +196,12 @@ impl Speaker {
         Ok(())
     }
 
-    fn round(&mut self, snapshot: &Snapshot) {
+    fn round(&mut self, snapshot: &Snapshot, since: Instant) {
         self.problems.log(&snapshot.problems);
         let world = snapshot.world.clone();
         let announcements = announce(&self.identity.node, &world, self.health);
-        self.peers
-            .apply(desired(&world, &announcements, &self.identity));
+        let peers = desired(&world, &announcements, &self.identity);
+        self.peers.apply(peers, since.into_std());
         self.rounds += 1;
         self.keeper.keep(&world);
         self.views.send_replace(Arc::new(View {

@@ -294,6 +294,12 @@ impl Peer {
         self.slots.best().fsm.name()
     }
 
+    /// Whether an Established peer has not been given all UPDATEs yet that its Adj-RIB-Out asks for.
+    pub fn is_pending(&self) -> bool {
+        let session = self.slots.best().fsm.session();
+        session.is_some_and(|session| session.adj_out.is_pending())
+    }
+
     /// A snapshot for people and metrics. Takes time proportional to the routes.
     pub fn status(&self, now: Instant) -> PeerStatus {
         let best = self.slots.best();
@@ -311,7 +317,7 @@ impl Peer {
             failures: self.retry.failures(),
             received: session.map(|session| session.adj_in.received()),
             advertised: Family::ALL.map(advertised),
-            pending: adj_out.is_some_and(|adj_out| adj_out.is_pending()),
+            pending: self.is_pending(),
             unsent: adj_out.map_or_else(Vec::new, |adj_out| adj_out.unsent()),
             counters: self.counters,
         }

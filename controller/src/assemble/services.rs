@@ -44,7 +44,8 @@ pub fn some(store: &mut Store, names: &BTreeSet<ObjectName>) {
             };
             fill_in(draft, &pools, &offered, &assignments);
             let service = &draft.service;
-            let ours = service.wants_address || !service.assigned.is_empty();
+            let holds = !service.assigned.is_empty() || service.assigned_pool.is_some();
+            let ours = service.wants_address || holds;
             ours.then(|| {
                 let problem =
                     |finding| Problem::of_object(&key, &entry.namespace, &entry.origin, finding);

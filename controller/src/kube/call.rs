@@ -116,6 +116,7 @@ pub struct Counts(Arc<Counters>);
 struct Counters {
     requests: AtomicU64,
     failures: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl Counts {
@@ -127,6 +128,16 @@ impl Counts {
     /// Those that did not do what they should, whatever the reason.
     pub fn failures(&self) -> u64 {
         self.0.failures.load(Ordering::Relaxed)
+    }
+
+    /// What was to be written and never will be.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// One more thing will never be written.
+    pub(super) fn drop_one(&self) {
+        self.0.dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -9,7 +9,6 @@ mod event;
 mod memory;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -83,13 +82,6 @@ pub struct EventWriter {
 struct Shared {
     inbox: Mutex<VecDeque<Event>>,
     told: Notify,
-    dropped: AtomicU64,
-}
-
-impl Shared {
-    fn drop_one(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl EventWriter {
@@ -100,6 +92,7 @@ impl EventWriter {
         let counts = caller.counts();
         let task = Task {
             caller,
+            counts: counts.clone(),
             reporter,
             shared: Arc::clone(&shared),
             memory: Memory::default(),
@@ -123,19 +116,15 @@ impl EventWriter {
             .unwrap_or_else(PoisonError::into_inner);
         if inbox.len() >= LONGEST_INBOX {
             inbox.pop_front();
-            self.shared.drop_one();
+            self.counts.drop_one();
         }
         inbox.push_back(event);
         drop(inbox);
         self.shared.told.notify_one();
     }
 
-    /// How many Events were dropped so far: too many, or the API server would not have them.
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
-    }
-
-    /// The requests so far.
+    /// The requests so far, and how many Events were dropped: too many, or the API server would not
+    /// have them.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -155,6 +144,7 @@ struct Landed {
 
 struct Task {
     caller: Caller,
+    counts: Counts,
     reporter: Reporter,
     shared: Arc<Shared>,
     memory: Memory,
@@ -195,9 +185,9 @@ impl Task {
                 Heard::Again(_) | Heard::Counted => {}
                 Heard::New(key) => {
                     self.memory.forget(&key);
-                    self.shared.drop_one();
+                    self.counts.drop_one();
                 }
-                Heard::TooMany => self.shared.drop_one(),
+                Heard::TooMany => self.counts.drop_one(),
             }
         }
     }
@@ -207,7 +197,7 @@ impl Task {
         if !self.queue.is_empty() && !self.caller.may_write(now) {
             for (key, ()) in self.queue.take_waiting() {
                 self.memory.forget(&key);
-                self.shared.drop_one();
+                self.counts.drop_one();
             }
         }
         loop {
@@ -272,7 +262,7 @@ impl Task {
             }
             Err(failure) => {
                 debug!("an Event is dropped: {failure}");
-                self.shared.drop_one();
+                self.counts.drop_one();
                 self.memory.forget(&key);
                 match failure.is_temporary() {
                     true => self.queue.give_up(&key, now, &failure),

@@ -71,6 +71,8 @@ pub struct Wanted {
     pub there: Status,
     /// In which of the caller's rounds this was decided: told with the outcome.
     pub round: u64,
+    /// Since when there is what made it so: told with the outcome.
+    pub since: Instant,
 }
 
 /// What became of a change.
@@ -113,6 +115,8 @@ pub struct Finished {
     pub uid: Arc<str>,
     /// The round in which it was decided, as it was handed over.
     pub round: u64,
+    /// Since when there was what made it so, as it was handed over.
+    pub since: Instant,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -345,6 +349,7 @@ impl Task {
         let finished = Finished {
             uid: Arc::clone(&wanted.uid),
             round: wanted.round,
+            since: wanted.since,
             outcome,
         };
         lock(&self.shared.outcomes).insert(name, finished);

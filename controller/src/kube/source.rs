@@ -5,7 +5,7 @@
 //! cannot be heard, what was known stays known, for as long as that takes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
@@ -14,6 +14,7 @@ use kube::{Api, Client};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::object;
@@ -50,11 +51,16 @@ pub struct Hearing {
     pub listed: bool,
     /// Lists so far: one, and one more each time the API server had forgotten where we were.
     pub lists: u64,
+    /// Changes told so far, those of lists among them.
+    pub changes: u64,
     /// Failures so far.
     pub failures: u64,
     /// Why nothing is heard now; `None` while it is.
     pub error: Option<Arc<str>>,
 }
+
+/// When the oldest change came that nobody has asked for yet.
+type Oldest = Arc<Mutex<Option<Instant>>>;
 
 /// How well each kind is heard.
 pub type Hearings = BTreeMap<Kind, Hearing>;
@@ -65,6 +71,7 @@ pub struct Source {
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     hearings: watch::Receiver<Arc<Hearings>>,
     refresh: mpsc::Sender<oneshot::Sender<()>>,
+    oldest: Oldest,
     /// They end with it.
     _tasks: JoinSet<()>,
 }
@@ -93,7 +100,9 @@ impl Source {
             changes,
             refreshes,
         ));
+        let oldest = Oldest::default();
         let task = Task {
+            oldest: Arc::clone(&oldest),
             store,
             role,
             listing: BTreeMap::new(),
@@ -112,6 +121,7 @@ impl Source {
             snapshots,
             hearings,
             refresh,
+            oldest,
             _tasks: tasks,
         }
     }
@@ -119,6 +129,13 @@ impl Source {
     /// The latest snapshot, and notice of the next; `None` until every kind has been listed.
     pub fn snapshots(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
         self.snapshots.clone()
+    }
+
+    /// When the first of the changes was told that snapshots have brought since this was asked last;
+    /// `None` where they have brought none.
+    pub fn changed_since(&self) -> Option<Instant> {
+        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        oldest.take()
     }
 
     /// Returns when the latest snapshot has every Service at least as new as the API server had it
@@ -207,6 +224,7 @@ struct Task {
     want: watch::Sender<Arc<secrets::Wanted>>,
     heard: watch::Sender<Arc<Hearings>>,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
+    oldest: Oldest,
     versions: Versions,
     /// Services that are gone, and since which version, until the next list begins: a list that
     /// was made before must not bring them back.
@@ -219,6 +237,7 @@ impl Task {
         let mut waiting = Vec::new();
         let none = Arc::new(Assignments::new());
         while incoming.recv_many(&mut batch, TOGETHER).await > 0 {
+            let came = Instant::now();
             let before = self.hearings.clone();
             let mut refreshed = Vec::new();
             for change in batch.drain(..) {
@@ -239,7 +258,7 @@ impl Task {
             refreshed.append(&mut waiting);
             let first = self.publish.borrow().is_none();
             if first || self.store.has_changed() {
-                self.publish(&none);
+                self.publish(&none, came);
             }
             for done in refreshed {
                 // It may have given up waiting.
@@ -248,7 +267,7 @@ impl Task {
         }
     }
 
-    fn publish(&mut self, none: &Arc<Assignments>) {
+    fn publish(&mut self, none: &Arc<Assignments>, came: Instant) {
         let (world, problems) = self.store.assemble(none);
         let snapshot = Snapshot {
             world,
@@ -256,6 +275,9 @@ impl Task {
             assignments: Arc::clone(none),
             versions: self.versions.clone(),
         };
+        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        oldest.get_or_insert(came);
+        drop(oldest);
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 
@@ -267,6 +289,7 @@ impl Task {
                 self.listing.insert(kind, BTreeSet::new());
             }
             Change::Apply(object, version) => {
+                self.heard(object.key.kind);
                 if let Some(listing) = self.listing.get_mut(&object.key.kind) {
                     listing.insert(object.key.clone());
                 }
@@ -275,6 +298,7 @@ impl Task {
                 }
             }
             Change::Remove(key, version) => {
+                self.heard(key.kind);
                 let name = service_name(&key);
                 let gone = self.versions.get(&name);
                 let newer = gone.zip(version.as_ref());
@@ -318,6 +342,10 @@ impl Task {
             }
         }
         None
+    }
+
+    fn heard(&mut self, kind: Kind) {
+        self.hearings.entry(kind).or_default().changes += 1;
     }
 
     /// Whether this version of the object is newer than what is known; notes it if so.

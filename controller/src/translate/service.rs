@@ -305,17 +305,16 @@ fn address_list(text: &str, field: &str) -> Result<Vec<IpAddr>, Finding> {
 
 /// Addresses in `status.loadBalancer.ingress`, with the pool noted beside them.
 fn status(service: &core::Service, annotations: &Annotations<'_>) -> Option<Arc<Assignment>> {
-    let ingress = service
-        .status
-        .as_ref()?
-        .load_balancer
-        .as_ref()?
-        .ingress
-        .as_ref()?;
-    let addresses: Addresses = ingress
-        .iter()
+    let status = service.status.as_ref();
+    let balancer = status.and_then(|status| status.load_balancer.as_ref());
+    let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref());
+    let entries = ingress.into_iter().flatten();
+    let addresses: Addresses = entries
         .filter_map(|entry| entry.ip.as_deref()?.parse().ok())
         .collect();
+    // The API server clears the addresses of a Service that is no load balancer any more, and
+    // leaves the annotation to us.
     let pool = non_empty(annotations.get(annotation::ALLOCATED_FROM_POOL));
-    (!addresses.is_empty()).then(|| Arc::new(Assignment { addresses, pool }))
+    let holds = !addresses.is_empty() || pool.is_some();
+    holds.then(|| Arc::new(Assignment { addresses, pool }))
 }

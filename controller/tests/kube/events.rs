@@ -109,7 +109,7 @@ async fn the_same_again_is_counted() {
     writer.tell(self::event("shop", "no available IPs"));
     sleep(SECOND).await;
     assert_eq!(events(&fake).len(), 2);
-    assert_eq!(writer.dropped(), 0);
+    assert_eq!(writer.counts().dropped(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +141,7 @@ async fn very_many_are_told_at_a_rate_and_the_rest_is_dropped_and_counted() {
     sleep(1_000 * SECOND).await;
     let told = fake.writes().len();
     assert!(told <= 2_000, "{told}");
-    assert_eq!(told as u64 + writer.dropped(), 5_000);
+    assert_eq!(told as u64 + writer.counts().dropped(), 5_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,15 +173,15 @@ async fn an_event_gets_through_when_the_api_server_is_busy_and_is_dropped_when_i
     });
     writer.tell(event("shop", "a"));
     sleep(10 * SECOND).await;
-    assert_eq!((events(&fake).len(), writer.dropped()), (1, 0));
+    assert_eq!((events(&fake).len(), writer.counts().dropped()), (1, 0));
     fake.judge(|_| Some(Fault::Status(403, None)));
     writer.tell(event("shop", "b"));
     sleep(10 * SECOND).await;
-    assert_eq!(writer.dropped(), 1);
+    assert_eq!(writer.counts().dropped(), 1);
     fake.judge(|_| Some(Fault::Hang));
     writer.tell(event("shop", "c"));
     sleep(60 * SECOND).await;
-    assert_eq!(writer.dropped(), 2);
+    assert_eq!(writer.counts().dropped(), 2);
     fake.heal();
     writer.tell(event("shop", "c"));
     sleep(SECOND).await;
@@ -200,7 +200,7 @@ async fn an_event_that_was_made_without_an_answer_is_not_made_twice() {
     let writer = start(&fake);
     writer.tell(event("shop", "a"));
     sleep(60 * SECOND).await;
-    assert_eq!((events(&fake).len(), writer.dropped()), (1, 0));
+    assert_eq!((events(&fake).len(), writer.counts().dropped()), (1, 0));
 }
 
 #[test]

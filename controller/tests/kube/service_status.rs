@@ -67,6 +67,7 @@ fn wanted(fake: &Fake, number: usize, status: Status) -> Wanted {
         status,
         there: Status::of(&service),
         round: 1,
+        since: tokio::time::Instant::now(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use controller::crd::IPAddressPool;
 use controller::crd::ip_address_pool::IPAddressPoolStatus;
+use controller::kube::call::Counts;
 use controller::kube::configuration_state::{Component, ConfigurationStateWriter};
 use controller::kube::fence::Fence;
 use controller::kube::lease::Leadership;
@@ -60,6 +61,14 @@ impl Reporter {
             leadership,
             views,
         }
+    }
+
+    /// What it writes, and how much of it.
+    pub fn counts(&self) -> Vec<(&'static str, Counts)> {
+        vec![
+            ("IPAddressPool", self.pools.counts().clone()),
+            ("ConfigurationState", self.configuration.counts().clone()),
+        ]
     }
 
     /// Reports each view that comes while we lead, and anew when we begin to.

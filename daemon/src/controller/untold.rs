@@ -69,6 +69,7 @@ mod tests {
     fn finished(uid: &str, round: u64, outcome: Outcome) -> Finished {
         Finished {
             uid: uid.into(),
+            since: tokio::time::Instant::now(),
             round,
             outcome,
         }

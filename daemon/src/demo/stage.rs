@@ -75,7 +75,7 @@ pub(super) async fn play<W: Write>(args: &Args, screen: &mut Screen<W>) -> io::R
         pause,
         show,
     };
-    session.set_routes(Arc::clone(&stage.routes));
+    session.set_routes(Arc::clone(&stage.routes), Instant::now().into_std());
     let ended = stage.run(args.time.map(|time| began + time)).await;
     let success = stage.established || matches!(ended, Ok(End::ByUser));
     let router = stage.router.take();
@@ -274,7 +274,8 @@ impl<W: Write> Stage<'_, W> {
         };
         let desired = speaker::desired(&world, self.next_hop);
         self.routes = desired.map(|desired| desired.routes).unwrap_or_default();
-        self.session.set_routes(Arc::clone(&self.routes));
+        self.session
+            .set_routes(Arc::clone(&self.routes), Instant::now().into_std());
         Ok(())
     }
 

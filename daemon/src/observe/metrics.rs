@@ -9,12 +9,15 @@ use std::sync::Arc;
 use bgp::peer::PeerStatus;
 use bytes::Bytes;
 use controller::kube::Hearing;
+use controller::kube::call::Counts;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use plan::pools::PoolUsage;
 
 use super::{Observed, report};
+use crate::histogram::Histogram;
+use crate::peer_io::PeerReport;
 use crate::view::View;
 use text::{Metric, Samples};
 
@@ -24,6 +27,7 @@ struct Session {
     /// Address and port.
     address: String,
     status: PeerStatus,
+    until_sent: Histogram,
 }
 
 const SESSIONS: &[Metric<Session>] = &[
@@ -55,6 +59,12 @@ const SESSIONS: &[Metric<Session>] = &[
         "herald_bgp_updates_pending",
         "Whether UPDATEs are still to be sent: the peer is new, or slow.",
         |session, out| out.add(&[session.peer()], u8::from(session.status.pending)),
+    ),
+    Metric::histogram(
+        "herald_bgp_update_duration_seconds",
+        "Time from a change of a Service, its endpoints or the configuration until the last UPDATE \
+         of it was given to an Established session.",
+        |session, out| out.add_histogram(&[session.peer()], &session.until_sent),
     ),
     Metric::counter(
         "herald_bgp_messages_total",
@@ -156,6 +166,11 @@ const WATCHES: &[Metric<Watched>] = &[
         },
     ),
     Metric::counter(
+        "herald_watch_changes_total",
+        "Objects of a kind that the API server told of, as often as it did.",
+        |watched, out| out.add(&[("kind", watched.kind)], watched.hearing.changes),
+    ),
+    Metric::counter(
         "herald_watch_failures_total",
         "Requests to list or watch a kind that failed.",
         |watched, out| out.add(&[("kind", watched.kind)], watched.hearing.failures),
@@ -166,6 +181,42 @@ const WATCHES: &[Metric<Watched>] = &[
         |watched, out| out.add(&[("kind", watched.kind)], watched.hearing.lists),
     ),
 ];
+
+/// What is written into the API.
+struct Writer {
+    object: &'static str,
+    counts: Counts,
+}
+
+const WRITERS: &[Metric<Writer>] = &[
+    Metric::counter(
+        "herald_api_writes_total",
+        "Requests that write into the API, by what they write.",
+        |writer, out| out.add(&[writer.object()], writer.counts.requests()),
+    ),
+    Metric::counter(
+        "herald_api_write_failures_total",
+        "Requests that write into the API and did not do it; most are made again.",
+        |writer, out| out.add(&[writer.object()], writer.counts.failures()),
+    ),
+    Metric::counter(
+        "herald_api_writes_dropped_total",
+        "What was to be written and never will be: of Events, too many.",
+        |writer, out| out.add(&[writer.object()], writer.counts.dropped()),
+    ),
+];
+
+impl Writer {
+    fn object(&self) -> (&'static str, &'static str) {
+        ("object", self.object)
+    }
+}
+
+const STATUS_TIMES: &[Metric<Histogram>] = &[Metric::histogram(
+    "herald_service_status_duration_seconds",
+    "Time from a change until the API server has a Service's new status.",
+    |histogram, out| out.add_histogram(&[], histogram),
+)];
 
 /// The process and its World.
 struct Daemon {
@@ -241,7 +292,20 @@ pub async fn text(observed: &Observed) -> String {
             kind: kind.name(),
             hearing: hearing.clone(),
         });
-        text::write(&mut text, WATCHES, &watched.collect::<Vec<_>>());
+        let watched: Vec<Watched> = watched.collect();
+        text::write(&mut text, WATCHES, &watched);
+        text::write(&mut text, metallb::WATCHES, &[watched]);
+    }
+    let writers = observed.writers.iter().map(|(object, counts)| Writer {
+        object,
+        counts: counts.clone(),
+    });
+    let writers: Vec<Writer> = writers.collect();
+    if !writers.is_empty() {
+        text::write(&mut text, WRITERS, &writers);
+    }
+    if let Some(until_status) = &observed.until_status {
+        text::write(&mut text, STATUS_TIMES, std::slice::from_ref(until_status));
     }
     text
 }
@@ -249,10 +313,14 @@ pub async fn text(observed: &Observed) -> String {
 async fn sessions(observed: &Observed) -> Vec<Session> {
     let reports = report::reports(observed).await.into_iter();
     let sessions = reports.filter_map(|(spec, report)| {
+        let PeerReport {
+            status, until_sent, ..
+        } = report?;
         Some(Session {
             address: format!("{}:{}", spec.transport.address, spec.transport.port),
             peer: spec.name,
-            status: report?.status,
+            status,
+            until_sent,
         })
     });
     sessions.collect()

@@ -127,7 +127,8 @@ fn address(spec: &PeerSpec) -> String {
     }
 }
 
-fn session(spec: &PeerSpec, PeerReport { at, status }: &PeerReport) -> Value {
+fn session(spec: &PeerSpec, report: &PeerReport) -> Value {
+    let PeerReport { at, status, .. } = report;
     let PeerStatus {
         state,
         connection,

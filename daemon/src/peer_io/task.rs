@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bgp::fsm::StateName;
 use bgp::peer::{Direction, LocalAddresses};
-use bgp::{Action, ConnId, Event, RouteSet};
+use bgp::{Action, ConnId, Event};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tracing::{Level, debug, enabled, info, trace};
@@ -15,6 +15,7 @@ use tracing::{Level, debug, enabled, info, trace};
 use super::connection::Connection;
 use super::recorded::RecordedPeer;
 use super::{Accepted, Command, Inbox, Notice, PeerReport, PeerSpec, local_addresses};
+use crate::histogram::Histogram;
 use crate::net::tcp::Transport;
 use crate::record::Recordings;
 use crate::status::reason;
@@ -37,6 +38,9 @@ pub struct PeerTask {
     lingering: JoinSet<()>,
     next_incoming: u64,
     state: StateName,
+    /// Since when there is something that an Established peer has not been sent yet.
+    unsent_since: Option<Instant>,
+    until_sent: Histogram,
     /// The last reason logged, so that a peer that stays away is not news each time.
     logged: Option<String>,
 }
@@ -65,6 +69,8 @@ impl PeerTask {
             lingering: JoinSet::new(),
             next_incoming: 0,
             state: StateName::Idle,
+            unsent_since: None,
+            until_sent: Histogram::default(),
             logged: None,
         }
     }
@@ -120,9 +126,12 @@ impl PeerTask {
             Wake::Timer => self.peer.handle_timeout(now()),
             Wake::Command(command) => return self.command(command),
             Wake::Routes => {
-                let routes: Option<Arc<RouteSet>> = inbox.routes.borrow_and_update().clone();
-                if let Some(routes) = routes {
+                let routes = inbox.routes.borrow_and_update().clone();
+                if let Some((routes, since)) = routes {
                     self.peer.set_routes(now(), routes);
+                    // Who is told everything anew when the session begins does not wait for this.
+                    let since = Some(since).filter(|_| self.state == StateName::Established);
+                    self.unsent_since = self.unsent_since.or(since);
                 }
             }
             Wake::Opened(conn, opened) => {
@@ -162,7 +171,12 @@ impl PeerTask {
                 let at = now();
                 let status = self.peer.status(at);
                 // Whoever asked may have gone.
-                let _ = reply.send(PeerReport { at, status });
+                let until_sent = self.until_sent.clone();
+                let _ = reply.send(PeerReport {
+                    at,
+                    status,
+                    until_sent,
+                });
             }
             Some(Command::AdjIn(reply)) => {
                 let routes = self.peer.adj_in().into_iter();
@@ -231,10 +245,18 @@ impl PeerTask {
         for connection in &mut self.connections {
             connection.write(&mut self.peer, now());
         }
+        if let Some(since) = self.unsent_since
+            && !self.peer.is_pending()
+        {
+            self.unsent_since = None;
+            self.until_sent
+                .observe(now().saturating_duration_since(since));
+        }
         let state = self.peer.state();
         if state != self.state {
             debug!(peer = %self.spec.name, from = %self.state, to = %state, "session state");
             self.state = state;
+            self.unsent_since = None;
             let _ = inbox.notices.send(Notice::State(state));
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bgp::fsm::StateName;
 use controller::crd::service_bgp_status::BgpSessionState;
+use controller::kube::call::Counts;
 use controller::kube::configuration_state::{Component, ConfigurationStateWriter};
 use controller::kube::events::{self, About, Event, EventWriter};
 use controller::kube::fence::Fence;
@@ -68,6 +69,15 @@ impl Reporter {
             peers,
             views,
         }
+    }
+
+    /// What it writes, and how much of it.
+    pub fn counts(&self) -> Vec<(&'static str, Counts)> {
+        vec![
+            ("ServiceBGPStatus", self.services.counts().clone()),
+            ("ConfigurationState", self.configuration.counts().clone()),
+            ("Event", self.events.counts().clone()),
+        ]
     }
 
     /// Reports each view that comes, and how sessions change.

@@ -32,7 +32,8 @@ impl Exposition {
                 help = Some(new.then_some(name).ok_or_else(|| wrong("out of place"))?);
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').ok_or_else(|| wrong("no type"))?;
-                let known = help.take() == Some(name) && ["counter", "gauge"].contains(&kind);
+                let kinds = ["counter", "gauge", "histogram"];
+                let known = help.take() == Some(name) && kinds.contains(&kind);
                 let family = known.then(|| Family::new(name, kind));
                 found
                     .families
@@ -64,12 +65,24 @@ impl Family {
         let (series, value) = line.rsplit_once(' ').ok_or_else(|| wrong("no value"))?;
         let value = value.parse().map_err(|_| wrong("no number"))?;
         let rest = series.strip_prefix(&*self.name);
-        let rest = rest.ok_or_else(|| wrong("another family"))?;
-        let labels = match rest.strip_prefix('{').and_then(|l| l.strip_suffix('}')) {
+        let mut rest = rest.ok_or_else(|| wrong("another family"))?;
+        let mut part = None;
+        if self.kind == "histogram" {
+            let parts = ["_bucket", "_sum", "_count"];
+            let found = parts
+                .into_iter()
+                .find_map(|part| Some((part, rest.strip_prefix(part)?)));
+            let (of, labels) = found.ok_or_else(|| wrong("no part of a histogram"))?;
+            part = Some((String::new(), of.to_owned()));
+            rest = labels;
+        }
+        let mut labels = match rest.strip_prefix('{').and_then(|l| l.strip_suffix('}')) {
             Some(labels) => parse_labels(labels).ok_or_else(|| wrong("labels"))?,
             None if rest.is_empty() => Vec::new(),
             None => return Err(wrong("another family")),
         };
+        // The part counts as a label without a name.
+        labels.extend(part);
         let names: BTreeSet<&String> = labels.iter().map(|(name, _)| name).collect();
         let twice = self.samples.iter().any(|(known, _)| *known == labels);
         if names.len() != labels.len() || twice {
@@ -137,7 +150,14 @@ fn what_is_no_exposition_is_refused() {
     let parsed = Exposition::parse(&good).unwrap();
     let labels = [("d", ""), ("b", "c\"\\\n")];
     assert_eq!(parsed.family("a").unwrap().value(&labels), Some(2.5));
+    let histogram = "# HELP h H.\n# TYPE h histogram\n";
+    let good = format!("{histogram}h_bucket{{le=\"+Inf\"}} 3\nh_sum 1.5\nh_count 3\n");
+    let parsed = Exposition::parse(&good).unwrap();
+    let count = parsed.family("h").unwrap().value(&[("", "_count")]);
+    assert_eq!(count, Some(3.0));
     let bad = [
+        format!("{histogram}h 3\n"),
+        format!("{histogram}h_sum 3\nh_sum 3\n"),
         "a 1\n".to_owned(),
         format!("{family}a 1"),
         format!("{family}b 1\n"),

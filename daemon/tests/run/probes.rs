@@ -215,6 +215,7 @@ fn metrics_have_their_names_types_and_values_once_a_session_is_up() {
     let names = found.families.iter().map(|family| &*family.name);
     let new: Vec<&str> = names.filter(|name| !known.contains(name)).collect();
     let grows_with_time = [
+        "herald_bgp_update_duration_seconds",
         "metallb_bgp_updates_total_received",
         "metallb_bgp_keepalives_sent",
         "metallb_bgp_keepalives_received",

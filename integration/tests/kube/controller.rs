@@ -8,6 +8,7 @@ mod sharing;
 
 use integration::kube::balancer::{Balancer, addresses, condition};
 use integration::kube::shared::Shared;
+use integration::wait::{SOON, eventually, eventually_equal};
 use serde_json::{Value, json};
 
 /// Annotations of a Service.
@@ -35,8 +36,40 @@ fn a_service_gets_an_address_and_is_told_so() {
         &json!({"spec": {"type": "ClusterIP", "loadBalancerClass": null}}),
     );
     balancer.await_addresses("web", &[]);
+    eventually_equal("what is left of it", SOON, &Value::Null, || {
+        balancer.get("web")["metadata"]["annotations"].clone()
+    });
     balancer.service("next", json!({}));
     balancer.await_addresses("next", &["10.50.0.8"]);
+}
+
+#[test]
+fn metrics_tell_what_is_heard_and_written_and_how_long_that_takes() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let balancer = Balancer::start(&cluster, &cluster.lab);
+    balancer.pool("pool", &["10.50.3.0/24"], json!({}));
+    balancer.service("web", json!({}));
+    balancer.await_addresses("web", &["10.50.3.0"]);
+    balancer.await_event("web", "IPAllocated", "10.50.3.0");
+    for name in [
+        "herald_service_status_duration_seconds_count",
+        "herald_service_status_duration_seconds_bucket{le=\"30\"}",
+        "herald_api_writes_total{object=\"Service\"}",
+        "herald_api_writes_total{object=\"Event\"}",
+        "herald_api_writes_total{object=\"IPAddressPool\"}",
+        "herald_api_writes_total{object=\"ConfigurationState\"}",
+        "herald_watch_changes_total{kind=\"IPAddressPool\"}",
+        "metallb_k8s_client_updates_total",
+    ] {
+        eventually(name, SOON, || match balancer.replicas[0].metric(name) {
+            Some(value) if value >= 1.0 => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    }
+    let failures = "metallb_k8s_client_update_errors_total";
+    assert_eq!(balancer.replicas[0].metric(failures), Some(0.0));
 }
 
 #[test]

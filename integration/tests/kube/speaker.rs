@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use integration::bird::Bird;
 use integration::gobgp::GoBgp;
-use integration::kube::fabric::{Fabric, OUR_AS, Plan};
+use integration::kube::fabric::{Fabric, OUR_AS, PEER, Plan};
 use integration::kube::shared::Shared;
 use integration::router::{Route, Router};
 use integration::wait::{SOON, eventually_equal};
@@ -58,6 +58,9 @@ fn a_service_is_announced_while_one_of_its_pods_is_ready() {
     // Another address: the old one goes.
     fabric.assign("web", &[fabric.vip(2)]);
     await_routes(&fabric, &[plain(fabric.vip(2), next_hop)]);
+    let times = format!("herald_bgp_update_duration_seconds_count{{peer=\"{PEER}\"}}");
+    let counted = fabric.speakers[0].metric(&times);
+    assert!(counted >= Some(4.0), "{counted:?}");
     cluster
         .delete("Service", &fabric.namespace, "web")
         .expect("gone");

@@ -14,7 +14,8 @@ impl<'a> Round<'a> {
     /// lacks nothing.
     pub fn keep(&mut self, service: &'a Arc<Service>) -> Option<Draft<'a>> {
         if !service.wants_address {
-            let mut draft = (!service.assigned.is_empty()).then(|| Draft::new(service))?;
+            let holds = !service.assigned.is_empty() || service.assigned_pool.is_some();
+            let mut draft = holds.then(|| Draft::new(service))?;
             draft.kept.clear();
             return Some(draft);
         }

@@ -5,7 +5,7 @@ use plan::announce::Verdict;
 use plan::pools::PoolUsage;
 
 use super::text::{Metric, Samples};
-use super::{Daemon, Pool, Session};
+use super::{Daemon, Pool, Session, Watched};
 
 /// Of its native mode, and with a label `vrf` of its FRR mode.
 pub(super) const SESSIONS: &[Metric<Session>] = &[
@@ -154,6 +154,26 @@ fn size_ipv4(usage: &PoolUsage) -> i64 {
 fn size_ipv6(usage: &PoolUsage) -> i64 {
     usage.assigned_ipv6.saturating_add(usage.available_ipv6)
 }
+
+/// Of all kinds together.
+pub(super) const WATCHES: &[Metric<Vec<Watched>>] = &[
+    Metric::counter(
+        "metallb_k8s_client_updates_total",
+        "Number of k8s object updates that have been processed",
+        |kinds, out| {
+            let changes = kinds.iter().map(|kind| kind.hearing.changes);
+            out.add(&[], changes.sum::<u64>());
+        },
+    ),
+    Metric::counter(
+        "metallb_k8s_client_update_errors_total",
+        "Number of k8s object updates that failed for some reason",
+        |kinds, out| {
+            let failures = kinds.iter().map(|kind| kind.hearing.failures);
+            out.add(&[], failures.sum::<u64>());
+        },
+    ),
+];
 
 pub(super) const DAEMON: &[Metric<Daemon>] = &[
     Metric::gauge(

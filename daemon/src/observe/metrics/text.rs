@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::histogram::Histogram;
+
 /// A metric, and how its samples are read from each subject (a session, a pool, the daemon).
 pub struct Metric<T> {
     name: &'static str,
@@ -38,6 +40,20 @@ impl<T> Metric<T> {
             read,
         }
     }
+
+    /// How long something took, each time.
+    pub const fn histogram(
+        name: &'static str,
+        help: &'static str,
+        read: fn(&T, &mut Samples<'_>),
+    ) -> Metric<T> {
+        Metric {
+            name,
+            kind: "histogram",
+            help,
+            read,
+        }
+    }
 }
 
 /// Where the samples of one metric go.
@@ -49,17 +65,27 @@ pub struct Samples<'a> {
 impl Samples<'_> {
     /// Adds a sample. Labels have the same names in each sample of a metric.
     pub fn add(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-            .collect();
         let braces = match labels.is_empty() {
             true => String::new(),
-            false => format!("{{{}}}", labels.join(",")),
+            false => format!("{{{}}}", written(labels)),
         };
         // A String takes every write.
         let _ = writeln!(self.text, "{}{braces} {value}", self.name);
     }
+
+    /// Adds all samples of a histogram.
+    pub fn add_histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        // A String takes every write.
+        let _ = histogram.write(self.text, self.name, &written(labels));
+    }
+}
+
+fn written(labels: &[(&str, &str)]) -> String {
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+        .collect();
+    labels.join(",")
 }
 
 /// Writes each metric of a table with its samples of all subjects.

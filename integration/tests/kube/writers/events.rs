@@ -124,7 +124,7 @@ fn an_event_about_our_configuration_is_in_our_namespace() {
             }
         };
         super::soon("it is told", told).await;
-        assert_eq!(writer.dropped(), 0);
+        assert_eq!(writer.counts().dropped(), 0);
     });
 }
 
@@ -138,7 +138,7 @@ fn the_api_server_takes_an_event_that_has_happened_often() {
         (0..3).for_each(|_| writer.tell(Event::node_assigned(about.clone(), "node-1")));
         let told = events(&cluster, &object, 1).await;
         assert_eq!(told[0]["series"]["count"], 3);
-        assert_eq!(writer.dropped(), 0);
+        assert_eq!(writer.counts().dropped(), 0);
     });
     // As the writer does it a minute later.
     let events = cluster.select("events.k8s.io/v1/Event", &namespace, "");

@@ -66,6 +66,7 @@ fn wanted(object: &Value, status: Status) -> (ObjectName, Wanted) {
         status,
         there: Status::of(&service),
         round: 1,
+        since: tokio::time::Instant::now(),
     };
     (name, wanted)
 }
