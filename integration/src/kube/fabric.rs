@@ -432,11 +432,13 @@ impl<R: Router> Fabric<R> {
         let witness = Witness {
             monitor: Process::spawn(&self.tor, &log, command),
         };
-        // It hears, once it has heard of this one.
+        // It hears, once it has heard of this one, which comes anew each time: the kernel does not
+        // tell of a route that replaces its equal.
         eventually("routes are written down", SOON, || {
-            let _ = self
-                .tor
-                .enter(|| output("ip", &["route", "replace", "blackhole", MARK]));
+            self.tor.enter(|| {
+                let _ = output("ip", &["route", "del", "blackhole", MARK]);
+                output("ip", &["route", "add", "blackhole", MARK])
+            })?;
             match witness.lines_with(MARK).is_empty() {
                 true => Err(witness.monitor.log()),
                 false => Ok(()),
