@@ -1,9 +1,11 @@
 //! What a [`super::Responder`] needs to know before it begins, and its fixed times and bounds.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Addresses of one [`super::Responder`]; what is above it is refused.
+/// Addresses of one [`super::Responder`]; what is above it is refused. Each takes about 300 octets
+/// on each interface it is for.
 pub const MAX_ADDRESSES: usize = 16_384;
 /// Interfaces of one [`super::Responder`]; what is above it is left out.
 pub const MAX_INTERFACES: usize = 64;
@@ -12,6 +14,11 @@ pub const MAX_INTERFACES: usize = 64;
 pub const MAX_QUEUE: usize = 2_048;
 /// Timers that one call of [`super::Responder::handle_timeout`] serves on one interface.
 pub(super) const MAX_TIMEOUTS: usize = MAX_ADDRESSES;
+
+/// The shortest and the longest [`Config::refresh`]; one beyond is taken for it.
+pub const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+/// The longest of the times in [`Probing`]; a longer one is taken for it.
+pub const MAX_PROBE_TIME: Duration = Duration::from_secs(60);
 
 /// Announcements on taking an address.
 pub const ANNOUNCE_NUM: u8 = 3;
@@ -82,8 +89,34 @@ pub struct Config {
     /// above is not answered: those who ask do so again.
     pub answers_per_second: NonZeroU32,
     /// The most frames of probes and announcements in a second on one interface; a tenth of them
-    /// may come at once. What is above waits.
+    /// may come at once. What is above waits. For IPv4 each counts as two frames, as an announcement
+    /// has two forms. Defences are bounded by [`DEFEND_INTERVAL`] instead.
     pub announcements_per_second: NonZeroU32,
+}
+
+impl Config {
+    /// The same with every time within its bounds.
+    pub(super) fn bounded(self) -> Config {
+        let (shortest, longest) = (*REFRESH.start(), *REFRESH.end());
+        let Probing {
+            num,
+            wait,
+            min,
+            max,
+            announce_wait,
+        } = self.probing;
+        Config {
+            refresh: self.refresh.map(|time| time.clamp(shortest, longest)),
+            probing: Probing {
+                num,
+                wait: wait.min(MAX_PROBE_TIME),
+                min: min.min(MAX_PROBE_TIME),
+                max: max.min(MAX_PROBE_TIME),
+                announce_wait: announce_wait.min(MAX_PROBE_TIME),
+            },
+            ..self
+        }
+    }
 }
 
 impl Default for Config {

@@ -21,8 +21,8 @@ use pnet_base::MacAddr;
 pub use address::{Address, AddressSet, Claim, Interfaces, OnConflict, Refusal, Refused};
 pub use config::{
     ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
-    DEFEND_INTERVAL, FIRST_QUARANTINE, MAX_ADDRESSES, MAX_INTERFACES, MAX_QUARANTINE, MAX_QUEUE,
-    Probing,
+    DEFEND_INTERVAL, FIRST_QUARANTINE, MAX_ADDRESSES, MAX_INTERFACES, MAX_PROBE_TIME,
+    MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH,
 };
 pub use event::{
     Action, AddressCounters, AddressState, AddressStatus, Counters, Event, Fence, Received,
@@ -72,7 +72,7 @@ impl Responder {
     /// of its timers: two nodes should have different ones.
     pub fn new(config: Config, entropy: u64) -> Responder {
         Responder {
-            config,
+            config: config.bounded(),
             random: Random::new(entropy),
             fence: Fence::Closed,
             addresses: Arc::default(),

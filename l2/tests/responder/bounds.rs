@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use l2::responder::{
-    AddressSet, Config, MAX_ADDRESSES, MAX_INTERFACES, MAX_QUEUE, OnConflict, Received, Refusal,
+    AddressSet, AddressState, Config, MAX_ADDRESSES, MAX_INTERFACES, MAX_QUEUE, OnConflict,
+    Probing, Received, Refusal,
 };
 
 use crate::common::frames::question;
-use crate::common::{ETH0, Node, VIPS, eth, set, taken_over};
+use crate::common::{ETH0, Node, VIPS, eth, first_ever, set, taken_over};
 
 fn many(count: usize) -> Arc<AddressSet> {
     let vip = |n: usize| IpAddr::V4(Ipv4Addr::from(0x0a01_0000 + n as u32));
@@ -130,4 +131,31 @@ fn interfaces_above_the_bound_are_left_out_and_counted() {
     assert_eq!(node.responder.set_interfaces(node.now, &interfaces), 3);
     node.addresses(&[(VIPS[0], taken_over())]);
     assert_eq!(node.responder.addresses().count(), MAX_INTERFACES);
+}
+
+#[test]
+fn times_without_measure_are_taken_for_the_bounds() {
+    for (time, frames) in [(Duration::ZERO, 100..=140), (Duration::MAX, 0..=0)] {
+        let refresh = Some(time);
+        let probing = Probing {
+            num: 0,
+            wait: time,
+            min: time,
+            max: time,
+            announce_wait: time,
+        };
+        let mut node = Node::with(Config {
+            refresh,
+            probing,
+            ..Config::default()
+        });
+        node.addresses(&[(VIPS[1], first_ever())]);
+        // One of the 60 seconds at most that it waits.
+        node.run(60_000 + 2_200);
+        assert_eq!(node.state(VIPS[1]), Some(AddressState::Claimed));
+        node.sent();
+        node.run(100_000);
+        let sent = node.sent().len();
+        assert!(frames.contains(&sent), "{sent}");
+    }
 }

@@ -11,3 +11,4 @@ mod handing_over;
 mod interfaces;
 mod probing;
 mod properties;
+mod segment;

@@ -130,14 +130,19 @@ fn sum(frame: &[u8]) -> u16 {
 /// it is not that of eth0.
 pub fn describe(frame: &[u8]) -> String {
     let source = mac(&frame[6..12]);
-    let said = match frame[12..14] {
-        [0x08, 0x06] => describe_arp(frame),
-        [0x86, 0xdd] => describe_icmp(frame),
-        _ => panic!("neither ARP nor IPv6: {frame:02x?}"),
-    };
+    let said = describe_any(frame);
     match source == super::OURS {
         true => said,
         false => format!("{said} from {source}"),
+    }
+}
+
+/// [`describe`] without its end.
+pub fn describe_any(frame: &[u8]) -> String {
+    match frame[12..14] {
+        [0x08, 0x06] => describe_arp(frame),
+        [0x86, 0xdd] => describe_icmp(frame),
+        _ => panic!("neither ARP nor IPv6: {frame:02x?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A node on a virtual clock, and what others on its link say.
 
 pub mod frames;
+pub mod segment;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
