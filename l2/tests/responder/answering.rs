@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use l2::responder::{Address, Interfaces, OnConflict};
 
-use crate::common::frames::{ASKER, answer, arp, probe, question};
+use crate::common::frames::{self, ASKER, answer, arp, probe, question};
 use crate::common::{ETH1, Node, OURS, STRANGER, VIPS, eth, taken_over};
 
 #[test]
@@ -160,4 +160,18 @@ fn requests_and_answers_of_each_address_are_counted() {
     assert_eq!((counters.requests, counters.answers), (5, 5));
     assert_eq!((counters.announcements, counters.conflicts), (6, 0));
     assert_eq!(node.responder.addresses().count(), 1);
+}
+
+#[test]
+fn our_own_kernel_gets_no_answer_on_the_interface_it_asks_on() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::GiveUp);
+        let mut frame = question(vip);
+        let hardware = if frame[12] == 0x08 { 22..28 } else { 80..86 };
+        frame[hardware].copy_from_slice(&OURS.octets());
+        frames::repair(&mut frame);
+        node.hear(&frame);
+        assert_eq!(node.sent(), [""; 0]);
+        assert_eq!(node.responder.counters().malformed, 0);
+    }
 }

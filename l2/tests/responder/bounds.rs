@@ -10,7 +10,7 @@ use l2::responder::{
     Probing, Received, Refusal,
 };
 
-use crate::common::frames::question;
+use crate::common::frames::{announcements, question};
 use crate::common::{ETH0, Node, VIPS, eth, first_ever, set, taken_over};
 
 fn many(count: usize) -> Arc<AddressSet> {
@@ -158,4 +158,35 @@ fn times_without_measure_are_taken_for_the_bounds() {
         let sent = node.sent().len();
         assert!(frames.contains(&sent), "{sent}");
     }
+}
+
+#[test]
+fn an_announcement_waits_for_room_in_the_queue_and_is_not_lost() {
+    let mut node = Node::owner(VIPS[0], OnConflict::GiveUp);
+    let frame = question(VIPS[0]);
+    let received = Received {
+        interface: ETH0,
+        vlan: None,
+        frame: &frame,
+    };
+    while node.responder.counters().suppressed == 0 {
+        node.now += Duration::from_micros(50);
+        node.responder.receive(node.now, received);
+    }
+    let both = set(&[(VIPS[0], taken_over()), (VIPS[1], taken_over())]);
+    assert_eq!(node.responder.set_addresses(node.now, &both), []);
+    node.run(0);
+    let fetched = std::iter::from_fn(|| node.responder.poll_transmit(node.now)).count();
+    assert_eq!(fetched, MAX_QUEUE);
+    node.run(10_000);
+    assert_eq!(node.sent(), announcements(VIPS[1]));
+}
+
+#[test]
+fn an_address_is_refreshed_for_hours() {
+    let mut node = Node::with(Config::default());
+    node.addresses(&[(VIPS[1], taken_over())]);
+    node.run(6 * 3_600_000);
+    let refreshes = node.sent().len() as u32;
+    assert!((6 * 60..=6 * 80 + 4).contains(&refreshes), "{refreshes}");
 }

@@ -1,11 +1,11 @@
 //! A stranger claims an address that is ours (RFC 5227 §2.4, RFC 4862 §5.4.4).
 
-use l2::responder::{AddressState, OnConflict};
+use l2::responder::{AddressState, OnConflict, Received};
 
 use crate::common::frames::{
     ASKER, announcements, answer, arp, claim, defence, question, solicitation,
 };
-use crate::common::{Node, SPEAKER, STRANGER, VIPS, ip};
+use crate::common::{ETH0, Node, SPEAKER, STRANGER, VIPS, ip};
 
 #[test]
 fn an_address_is_defended_by_one_announcement_and_the_stranger_is_named() {
@@ -163,5 +163,36 @@ fn an_address_that_was_given_up_is_taken_again_when_the_stranger_has_gone() {
         assert_eq!(sent[3..], announcements(vip), "after three probes");
         let address = node.responder.addresses().next().expect("one");
         assert_eq!((address.address, address.counters.conflicts), (ip(vip), 2));
+    }
+}
+
+#[test]
+fn a_claim_after_ten_seconds_is_defended_at_once() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::Defend);
+        node.hear(&claim(STRANGER, vip));
+        node.run(15_000);
+        node.hear(&claim(STRANGER, vip));
+        assert_eq!(node.sent(), [defence(vip), defence(vip)].concat());
+    }
+}
+
+#[test]
+fn what_came_and_went_while_nobody_asked_is_not_told() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::Defend);
+        let frame = claim(SPEAKER, vip);
+        let received = Received {
+            interface: ETH0,
+            vlan: None,
+            frame: &frame,
+        };
+        node.responder.receive(node.now, received);
+        assert_eq!(
+            node.state(vip),
+            Some(AddressState::Contested { by: SPEAKER })
+        );
+        node.speakers(&[SPEAKER]);
+        assert_eq!(node.actions(), []);
     }
 }

@@ -124,3 +124,29 @@ fn probing_begins_anew_behind_the_fence_and_a_quarantine_goes_on() {
         assert_eq!(probes.count(), 1 + 3, "{sent:?}");
     }
 }
+
+#[test]
+fn a_fence_that_is_closed_by_hand_is_closed_at_once_and_then_opens_as_any() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::GiveUp);
+        node.fence(Fence::Closed);
+        assert_eq!(node.states(), [AddressState::Fenced]);
+        node.hear(&question(vip));
+        assert_eq!(node.sent(), [""; 0]);
+        node.fence(Fence::Open);
+        assert_eq!(node.sent(), announcement(vip));
+    }
+}
+
+#[test]
+fn an_address_that_has_been_probed_once_is_not_probed_again_behind_the_fence() {
+    for vip in VIPS {
+        let mut node = Node::new();
+        node.addresses(&[(vip, first_ever())]);
+        node.run(5_000);
+        node.sent();
+        node.fence(Fence::Closed);
+        node.fence(Fence::Open);
+        assert_eq!(node.sent(), announcement(vip));
+    }
+}

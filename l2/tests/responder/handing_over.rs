@@ -1,6 +1,6 @@
 //! One of our nodes takes over from another.
 
-use l2::responder::{Action, Address, OnConflict};
+use l2::responder::{Action, Address, Event, OnConflict};
 
 use crate::common::frames::{announcements, answer, claim, question};
 use crate::common::{ETH0, Node, SPEAKER, STRANGER, VIPS, ip, taken_over};
@@ -63,5 +63,20 @@ fn an_address_that_is_kept_after_all_is_announced_anew() {
         node.addresses(&[(vip, taken_over())]);
         node.run(5_000);
         assert_eq!(node.sent(), announcements(vip));
+    }
+}
+
+#[test]
+fn what_was_to_be_said_before_is_not_said_while_it_is_handed_over() {
+    for vip in VIPS {
+        let mut node = Node::owner(vip, OnConflict::Defend);
+        node.hear(&claim(STRANGER, vip));
+        node.hear(&claim(STRANGER, vip));
+        node.sent();
+        // An announcement is in the queue, and a defence is due in ten seconds.
+        node.responder.handle(node.now, Event::Announce(ip(vip)));
+        node.addresses(&[(vip, leaving())]);
+        node.run(30_000);
+        assert_eq!(node.sent(), [""; 0]);
     }
 }

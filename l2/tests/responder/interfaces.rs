@@ -181,3 +181,34 @@ fn groups(node: &mut Node) -> Vec<Action> {
         |action: &Action| matches!(action, Action::JoinGroup { .. } | Action::LeaveGroup { .. });
     node.actions().into_iter().filter(is_group).collect()
 }
+
+#[test]
+fn an_address_that_is_ours_on_an_interface_that_is_down_is_announced_on_a_new_one() {
+    for vip in VIPS {
+        let mut node = Node::new();
+        node.addresses(&[(vip, first_ever())]);
+        node.run(10_000);
+        node.interfaces(&[down(ETH0)]);
+        node.sent();
+        node.interfaces(&[down(ETH0), eth(ETH1)]);
+        assert_eq!(node.sent().len(), announcement(vip).len());
+        node.interfaces(&[eth(ETH0)]);
+        assert_eq!(
+            node.sent(),
+            announcement(vip),
+            "nor is it probed where it was"
+        );
+    }
+}
+
+#[test]
+fn an_interface_whose_mac_is_no_station_s_says_nothing() {
+    for mac in [MacAddr::zero(), MacAddr::broadcast()] {
+        let mut node = Node::new();
+        node.interfaces(&[Interface { mac, ..eth(ETH0) }]);
+        node.addresses(&[(VIPS[0], taken_over())]);
+        node.hear(&question(VIPS[0]));
+        assert_eq!(node.sent(), [""; 0]);
+        assert_eq!(node.state(VIPS[0]), Some(AddressState::InterfaceDown));
+    }
+}

@@ -1,6 +1,6 @@
 //! Before the first claim (RFC 5227 §2.1, RFC 4862 §5.4).
 
-use l2::responder::{AddressState, Config, Probing};
+use l2::responder::{AddressState, Config, Fence, Probing};
 
 use crate::common::frames::{announcement, claim, our_probe, probe, question};
 use crate::common::{ETH1, Node, SPEAKER, STRANGER, VIPS, eth, first_ever, taken_over};
@@ -172,5 +172,68 @@ fn our_own_probe_that_comes_back_is_no_conflict() {
             node.hear(&claim(mac, vip));
         }
         assert_eq!(node.state(vip), Some(AddressState::Probing));
+    }
+}
+
+#[test]
+fn an_address_that_was_in_quarantine_is_probed_to_the_end_whatever_the_set_says_again() {
+    for vip in VIPS {
+        let mut node = Node::new();
+        node.addresses(&[(vip, taken_over())]);
+        node.hear(&claim(STRANGER, vip));
+        node.run(2_000);
+        node.hear(&claim(STRANGER, vip));
+        let end = node.responder.poll_timeout().expect("it ends");
+        node.run((end - node.now).as_millis() as u64 + 1);
+        node.addresses(&[(vip, taken_over())]);
+        assert_eq!(node.state(vip), Some(AddressState::Probing));
+    }
+}
+
+#[test]
+fn a_quarantine_after_ten_calm_minutes_is_a_first_one() {
+    for vip in VIPS {
+        let mut node = Node::new();
+        node.addresses(&[(vip, first_ever())]);
+        for _ in 0..3 {
+            node.hear(&claim(STRANGER, vip));
+            assert_eq!(
+                node.state(vip),
+                Some(AddressState::Quarantined { by: STRANGER })
+            );
+            let end = node.responder.poll_timeout().expect("it ends");
+            assert!((end - node.now).as_secs() <= 10);
+            node.fence(Fence::Closed);
+            node.run(600_000);
+            node.fence(Fence::Open);
+            node.run(1);
+        }
+    }
+}
+
+#[test]
+fn the_stranger_that_was_heard_last_is_named() {
+    for vip in VIPS {
+        let mut node = Node::new();
+        node.addresses(&[(vip, first_ever())]);
+        node.hear(&claim(STRANGER, vip));
+        node.hear(&claim(SPEAKER, vip));
+        assert_eq!(
+            node.state(vip),
+            Some(AddressState::Quarantined { by: SPEAKER })
+        );
+        node.speakers(&[SPEAKER]);
+        node.run(1);
+        assert_eq!(
+            node.state(vip),
+            Some(AddressState::Probing),
+            "a speaker is no stranger"
+        );
+        node.hear(&claim(STRANGER, vip));
+        let end = node.responder.poll_timeout().expect("it ends");
+        assert!(
+            (end - node.now).as_secs() <= 10,
+            "the first one does not count"
+        );
     }
 }

@@ -109,8 +109,7 @@ fn icmp(
     frame.extend([kind, 0, 0, 0, flags, 0, 0, 0]);
     frame.extend(target.octets());
     frame.extend(option);
-    let sum = !sum(&frame);
-    frame[56..58].copy_from_slice(&sum.to_be_bytes());
+    repair(&mut frame);
     frame
 }
 
@@ -225,4 +224,13 @@ pub fn our_probe(vip: &str) -> String {
         "ns-probe"
     };
     format!("{kind} {vip}")
+}
+
+/// Puts the checksum of a frame right, where it has one.
+pub fn repair(frame: &mut [u8]) {
+    if frame[12] == 0x86 {
+        frame[56..58].fill(0);
+        let sum = !sum(frame);
+        frame[56..58].copy_from_slice(&sum.to_be_bytes());
+    }
 }
