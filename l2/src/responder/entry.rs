@@ -229,7 +229,7 @@ impl Entry {
                     });
                     // A conflict that is over is followed by an announcement too: a cache may hold
                     // the stranger.
-                    return Some(Send::Defence).filter(|_| !self.handing_over);
+                    return Some(Send::Defence);
                 }
                 match next.is_some_and(|next| next <= now) {
                     true => self.announce(context),
