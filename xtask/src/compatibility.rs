@@ -9,6 +9,7 @@ const DOCUMENT: &str = "docs/compatibility.md";
 /// What `WORD: name` stands for: a function in a file or folder that begins so.
 const PLACES: &[(&str, &str)] = &[
     ("adj_out", "bgp/tests/adj_out"),
+    ("cluster", "integration/tests/cluster/"),
     ("kube", "integration/tests/kube/"),
     ("lab", "integration/tests/lab/"),
     ("pair", "bgp/tests/pair"),

@@ -49,6 +49,8 @@ impl Scene {
         for (kind, name) in rollouts {
             self.cluster.await_rollout(kind, NAMESPACE, name);
         }
+        let secrets = self.cluster.control_plane.list("Secret", NAMESPACE);
+        assert_eq!(secrets.expect("a list"), Vec::<Value>::new());
     }
 
     pub fn containers_may_do_no_more_than_they_need(&self, speaker: &str) {
