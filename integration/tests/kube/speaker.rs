@@ -1,6 +1,7 @@
 //! `herald speaker` in a cluster: what it announces of Services, Pods and Nodes as they change.
 
 mod configuration;
+mod health;
 mod outages;
 mod peers;
 mod restarts;
