@@ -234,6 +234,7 @@ struct Captured {
 }
 
 /// Each frame of `l2_frames.jsonl`; none where `BGP_VECTORS` is not set.
+#[expect(clippy::disallowed_methods, reason = "the vectors are outside")]
 fn frames() -> Vec<Captured> {
     let Some(folder) = std::env::var_os("BGP_VECTORS") else {
         println!("SKIP: BGP_VECTORS does not name the directory of external vectors");

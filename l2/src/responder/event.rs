@@ -7,7 +7,9 @@ use pnet_base::MacAddr;
 
 use crate::ethernet::FrameBuf;
 
-/// A frame that arrived.
+/// A frame that arrived. Of use are ARP requests and replies (EtherType 0x0806), and ICMPv6 of the
+/// types 135 and 136 (EtherType 0x86dd); a filter in the kernel should keep out all others, and
+/// what this node has sent itself (PACKET_OUTGOING).
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
     /// Index of the interface it was read on.

@@ -162,7 +162,11 @@ impl Responder {
 
     /// Replaces the fence: until when anything is answered and sent. From that moment on, whatever
     /// is called with a later `now` answers nothing and sends nothing, until the fence is put off.
-    /// The caller puts it off while it hears that nobody else has taken over.
+    ///
+    /// The caller puts it off while it knows that the others count it as alive. It must count from
+    /// the moment when it asked them, and not from when it read the answer: what has waited in a
+    /// socket while the process was frozen says nothing about the present. A moment that has passed
+    /// closes the fence.
     ///
     /// When a fence that was closed opens, everything that is ours is announced anew, because
     /// another node may have answered meanwhile: hand in the set that holds now before.
@@ -248,6 +252,17 @@ impl Responder {
     /// How an address is on an interface; `None` where it is not for that one.
     pub fn state(&self, interface: u32, address: IpAddr) -> Option<AddressState> {
         Some(self.links.get(&interface)?.entry(address)?.state())
+    }
+
+    /// Whether a request that arrives on an interface now is answered, but for the bound on answers.
+    pub fn is_answered(&self, now: Instant, interface: u32, address: IpAddr) -> bool {
+        let open = match self.fence {
+            Fence::Closed => false,
+            Fence::Until(at) => now < at,
+            Fence::Open => true,
+        };
+        let state = self.state(interface, address);
+        open && state.is_some_and(AddressState::is_answered)
     }
 
     /// Counts since it was made.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use l2::responder::{AddressState, Fence, OnConflict};
 
 use crate::common::frames::{announcement, answer, claim, our_probe, probe, question};
-use crate::common::{Node, STRANGER, VIPS, first_ever, taken_over};
+use crate::common::{ETH0, Node, STRANGER, VIPS, first_ever, ip, taken_over};
 
 const MARGIN: Duration = Duration::from_millis(400);
 
@@ -29,10 +29,13 @@ fn from_the_moment_of_the_fence_on_nothing_is_answered_or_defended() {
     for vip in VIPS {
         let mut node = Node::owner(vip, OnConflict::Defend);
         node.fence(Fence::Until(node.now + MARGIN));
+        let answered = |node: &Node| node.responder.is_answered(node.now, ETH0, ip(vip));
         node.freeze(399);
+        assert!(answered(&node));
         node.hear(&question(vip));
         assert_eq!(node.sent(), [answer(vip)]);
         node.freeze(1);
+        assert!(!answered(&node));
         for frame in [question(vip), claim(STRANGER, vip), probe(STRANGER, vip)] {
             node.hear(&frame);
         }

@@ -147,14 +147,14 @@ impl Caller {
                 };
                 self.responder.answers_until(now, self.fence);
             }
-            Happening::Hear(interface, vlan, frame) => self.responder.receive(
-                now,
-                Received {
+            Happening::Hear(interface, vlan, frame) => {
+                let received = Received {
                     interface,
                     vlan,
                     frame: &frame,
-                },
-            ),
+                };
+                self.responder.receive(now, received);
+            }
             Happening::Event(event) => self.responder.handle(now, event),
             Happening::Time(ms, true) => self.run(now + Duration::from_millis(ms)),
             Happening::Time(ms, false) => self.now += Duration::from_millis(ms),
@@ -209,6 +209,10 @@ impl Caller {
             assert!(!(announces && wanted.handing_over), "{said}");
             let state = self.responder.state(transmit.interface, address);
             let probes = words[0].ends_with("probe");
+            let answered = self
+                .responder
+                .is_answered(self.now, transmit.interface, address);
+            assert_eq!(answered, !probes, "{said}");
             let is_right = match state.expect("it is known") {
                 AddressState::Probing => probes,
                 AddressState::Claimed | AddressState::Contested { .. } => !probes,
