@@ -109,7 +109,7 @@ pub fn bench(arguments: &[String]) -> Outcome {
     match arguments {
         [] => {
             bench.args(
-                ["codec", "adj_out", "plan", "process"].map(|name| format!("--bench={name}")),
+                ["codec", "adj_out", "plan", "l2", "process"].map(|name| format!("--bench={name}")),
             );
         }
         [name, rest @ ..] => {

@@ -48,7 +48,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "bench",
-        inside: &["bgp", "plan", "controller", "integration"],
+        inside: &["bgp", "l2", "plan", "controller", "integration"],
         outside: None,
     },
     Layer {
