@@ -2,8 +2,6 @@
 //!
 //! `cargo xtask crds` writes them; a test finds them changed or missing.
 
-mod yaml;
-
 use serde_json::Value;
 
 use crate::{crd, rbac};
@@ -64,7 +62,7 @@ fn kustomization(folder: &str, files: &[File]) -> File {
 
 fn file(path: String, mut objects: Vec<Value>) -> File {
     objects.iter_mut().for_each(whole_numbers);
-    let documents: Vec<String> = objects.iter().map(yaml::document).collect();
+    let documents: Vec<String> = objects.iter().map(crate::yaml::document).collect();
     let text = format!("{HEADER}{}", documents.join("---\n"));
     File { path, text }
 }

@@ -8,6 +8,7 @@ pub mod client;
 pub mod configuration_state;
 pub mod events;
 pub mod fence;
+pub mod leadership;
 pub mod lease;
 pub mod pool_status;
 pub mod queue;
@@ -19,7 +20,6 @@ mod backoff;
 mod keeper;
 mod object;
 mod rate_limit;
-mod retry;
 mod secrets;
 mod watch;
 

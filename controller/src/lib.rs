@@ -19,6 +19,7 @@ pub mod rbac;
 pub mod record;
 pub mod snapshot;
 pub mod translate;
+pub mod yaml;
 
 pub use check::check;
 pub use problem::{Problem, Severity};

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controller::kube::events::{self, About, Event, EventWriter};
-use controller::kube::lease::{self, Election, Leadership};
+use controller::kube::leadership::Leadership;
+use controller::kube::lease::{self, Election};
 use controller::kube::service_status::{
     self, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
 };

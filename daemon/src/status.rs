@@ -2,7 +2,6 @@
 
 pub mod reason;
 mod table;
-mod yaml;
 
 use std::process::ExitCode;
 
@@ -72,7 +71,7 @@ pub fn main(args: &Args) -> ExitCode {
         Err(reason) => return answer::fail(reason),
     };
     match args.output {
-        Output::Yaml => answer::say(yaml::text(&value)),
+        Output::Yaml => answer::say(controller::yaml::document(&value)),
         Output::Table if !args.world => answer::say(table::text(&value)),
         Output::Json | Output::Table => answer::say(format_args!("{value:#}\n")),
     }

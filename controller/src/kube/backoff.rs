@@ -25,6 +25,31 @@ impl Backoff {
     }
 }
 
+/// Failures in a row of one who asks, and how long it waits after each.
+#[derive(Debug, Default)]
+pub struct Retry {
+    failures: u32,
+}
+
+impl Retry {
+    /// The longest wait is how late we may notice that the API server is back.
+    const BACKOFF: Backoff = Backoff {
+        first: Duration::from_millis(100),
+        longest: Duration::from_secs(5),
+    };
+
+    /// The wait after one more failure.
+    pub fn after_failure(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        Retry::BACKOFF.delay(self.failures, None)
+    }
+
+    /// It worked: the next failure is the first one.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +76,17 @@ mod tests {
                 "{failures} failures: {delay} ms"
             );
         }
+    }
+
+    #[test]
+    fn waits_begin_anew_after_success() {
+        let mut retry = Retry::default();
+        let bounds =
+            |least: u64| Duration::from_millis(least)..=Duration::from_millis(least * 6 / 5);
+        assert!(bounds(100).contains(&retry.after_failure()));
+        assert!(bounds(200).contains(&retry.after_failure()));
+        retry.reset();
+        assert!(bounds(100).contains(&retry.after_failure()));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::lease::Leadership;
+use super::leadership::Leadership;
 
 /// Asked right before each request.
 #[derive(Clone, Debug)]

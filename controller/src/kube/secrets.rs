@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use tokio::sync::{mpsc, watch};
 
+use super::backoff::Retry;
 use super::object;
-use super::retry::Retry;
 use super::watch::Change;
 use crate::object::{Kind, ObjectKey};
 

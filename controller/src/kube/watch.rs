@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+use super::backoff::Retry;
 use super::client::{ANSWER, CONNECT};
 use super::object::key;
-use super::retry::Retry;
 use crate::object::{Kind, Object, ObjectKey};
 use crate::snapshot::Version;
 

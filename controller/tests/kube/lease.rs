@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use controller::kube::lease::{Config, Election, Leadership};
+use controller::kube::leadership::Leadership;
+use controller::kube::lease::{Config, Election};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use controller::kube::call::Failure;
 use controller::kube::fence::Fence;
-use controller::kube::lease::Leadership;
+use controller::kube::leadership::Leadership;
 use controller::kube::service_status::{
     ADDRESS_ASSIGNED, Config, Outcome, ServiceStatusWriter, Status, Wanted,
 };

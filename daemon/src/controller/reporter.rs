@@ -9,7 +9,7 @@ use controller::crd::ip_address_pool::IPAddressPoolStatus;
 use controller::kube::call::Counts;
 use controller::kube::configuration_state::{Component, ConfigurationStateWriter};
 use controller::kube::fence::Fence;
-use controller::kube::lease::Leadership;
+use controller::kube::leadership::Leadership;
 use controller::kube::pool_status::{PoolStatusWriter, Pools, Wanted};
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -22,7 +22,7 @@ use crate::view::View;
 /// Between two reports, at least.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether somebody else changed what is written.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(10);
 /// How long the answer to that may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Config;
 use super::record::Record;
-use super::{Config, Leadership};
 use crate::kube::backoff::jittered;
+use crate::kube::leadership::Leadership;
 
 /// What to do, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]

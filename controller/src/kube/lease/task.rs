@@ -14,10 +14,11 @@ use tracing::{debug, info, warn};
 
 use super::elector::{Elector, Refusal, Step};
 use super::record::{self, Record};
-use super::{Config, Leadership, Stop};
+use super::{Config, Stop};
 use crate::kube::backoff::jittered;
 use crate::kube::call::{Caller, Failure, JSON, MERGE};
 use crate::kube::fence::Fence;
+use crate::kube::leadership::Leadership;
 
 /// How often the Lease is tried to be given back.
 const GIVE_BACK_TRIES: u32 = 3;

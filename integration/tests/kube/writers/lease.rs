@@ -4,7 +4,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use controller::kube::fence::Fence;
-use controller::kube::lease::{Config, Election, Leadership};
+use controller::kube::leadership::Leadership;
+use controller::kube::lease::{Config, Election};
 use integration::kube::ControlPlane;
 use integration::kube::gate::{Fault, Gate};
 use integration::wait::{LATER, SOON, eventually};
