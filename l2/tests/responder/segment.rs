@@ -1,8 +1,9 @@
 //! Nodes of one cluster on one link, as a client sees them.
 
 use l2::responder::{Action, Address, AddressState, Event};
+use proptest::prelude::*;
 
-use crate::common::segment::{FENCE, Segment};
+use crate::common::segment::{FENCE, Segment, Station};
 use crate::common::{ETH0, VIPS, first_ever, ip, taken_over};
 
 /// The first of two nodes has the address, and the client knows it.
@@ -127,6 +128,83 @@ fn of_strangers_that_want_the_same_address_one_gets_it_in_the_end() {
             let states = states.map(|s| s.responder.state(ETH0, ip(vip)));
             let claimed = states.filter(|state| *state == Some(AddressState::Claimed));
             assert_eq!(claimed.count(), 1, "entropy {entropy}");
+        }
+    }
+}
+
+/// What befalls one of the nodes.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Freeze,
+    Thaw,
+    /// The others do not hear it, nor it them; the client does.
+    OutOfTouch,
+    InTouch,
+}
+
+fn fate() -> impl Strategy<Value = (usize, Fate, u64)> {
+    let fates = vec![Fate::Freeze, Fate::Thaw, Fate::OutOfTouch, Fate::InTouch];
+    (0..3_usize, prop::sample::select(fates), 0..1_500_u64)
+}
+
+/// Gives the address to the first node that the others hear, once the fence of the one before has
+/// closed for sure. A node that is out of touch is not told of it.
+struct Election {
+    owner: usize,
+}
+
+impl Election {
+    fn hold(&mut self, segment: &mut Segment) {
+        let hears = |node: &usize| segment.stations[*node].in_touch && segment.stations[*node].runs;
+        let next = (0..3).find(hears);
+        let is_silent = segment.time > segment.stations[self.owner].put_off + FENCE;
+        if let (true, Some(next)) = (is_silent, next) {
+            self.owner = next;
+        }
+        for node in (0..3).filter(hears).collect::<Vec<_>>() {
+            segment.give(node, (node == self.owner).then(taken_over));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whoever is frozen or cut off, no two nodes ever answer, and while one of them has been in
+    /// touch for a second, one does.
+    #[test]
+    fn with_a_fence_no_two_nodes_ever_answer(
+        fates in prop::collection::vec(fate(), 0..25),
+        vip in prop::sample::select(VIPS.to_vec()),
+        entropy in any::<u32>(),
+    ) {
+        let mut segment = Segment::new(vip, 3, entropy.into());
+        segment.acquaint();
+        let mut election = Election { owner: 0 };
+        let mut nobody_since = 0;
+        for (node, fate, wait) in fates {
+            let station = &mut segment.stations[node];
+            match fate {
+                Fate::Freeze => station.runs = false,
+                Fate::Thaw => station.runs = true,
+                Fate::OutOfTouch => station.in_touch = false,
+                Fate::InTouch => station.in_touch = true,
+            }
+            for _ in 0..wait / 10 {
+                election.hold(&mut segment);
+                segment.run(10);
+                let now = segment.now();
+                let running = segment.stations.iter().filter(|station| station.runs);
+                let answers = |s: &&Station| s.responder.is_answered(now, ETH0, ip(vip));
+                let count = running.filter(answers).count();
+                prop_assert!(count <= 1, "two answer");
+                let candidate = |s: &Station| s.runs && s.in_touch;
+                if count == 1 || !segment.stations.iter().any(candidate) {
+                    nobody_since = segment.time;
+                }
+                prop_assert!(segment.time <= nobody_since + 1_000, "nobody answers");
+                prop_assert!(segment.ask().len() <= 1, "two answered");
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Station {
     pub connected: bool,
     /// The others tell it every 100 ms that it may speak.
     pub in_touch: bool,
+    /// When they last did, in milliseconds.
+    pub put_off: u64,
     socket: Vec<Vec<u8>>,
     pub actions: Vec<Action>,
 }
@@ -53,6 +55,7 @@ impl Segment {
             runs: true,
             connected: true,
             in_touch: true,
+            put_off: 0,
             socket: Vec::new(),
             actions: Vec::new(),
         };
@@ -110,7 +113,11 @@ impl Segment {
             let until = Fence::Until(now + Duration::from_millis(FENCE));
             let renews = self.time.is_multiple_of(100);
             for station in &mut self.stations {
-                station.step(now, (renews && station.in_touch).then_some(until));
+                let renews = renews && station.in_touch && station.runs;
+                if renews {
+                    station.put_off = self.time;
+                }
+                station.step(now, renews.then_some(until));
             }
             self.carry(now);
         }
