@@ -42,7 +42,8 @@ pub const CALM_AFTER: Duration = Duration::from_secs(600);
 /// How an address is probed before its first claim (RFC 5227 §2.1.1; RFC 4862 §5.4 for IPv6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probing {
-    /// PROBE_NUM, for IPv6 DupAddrDetectTransmits: how many probes; 0 only waits.
+    /// PROBE_NUM, for IPv6 DupAddrDetectTransmits: how many probes. With 0 there are none, for links
+    /// on which a router answers every request (local proxy ARP, RFC 3069).
     pub num: u8,
     /// PROBE_WAIT: the most before the first; a random part of it is waited.
     pub wait: Duration,

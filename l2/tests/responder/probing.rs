@@ -237,3 +237,21 @@ fn the_stranger_that_was_heard_last_is_named() {
         );
     }
 }
+
+#[test]
+fn without_probes_an_address_is_claimed_and_nobody_is_asked() {
+    for vip in VIPS {
+        let probing = Probing {
+            num: 0,
+            ..Probing::FAST
+        };
+        let mut node = Node::with(Config {
+            probing,
+            ..Config::default()
+        });
+        node.addresses(&[(vip, first_ever())]);
+        node.run(100);
+        assert_eq!(node.sent(), announcement(vip));
+        assert_eq!(node.state(vip), Some(AddressState::Claimed));
+    }
+}
