@@ -4,28 +4,43 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After a round, this many times as long as it took belongs to others: so rounds take at most a
-/// tenth of a core's time, however many changes come and however large the World is.
+/// In the long run, this many times as long as a round took belongs to others: so rounds take at
+/// most a tenth of a core's time, however many changes come and however large the World is.
 const REST: u32 = 9;
-/// After so long without a round, a burst is over and its memory goes back.
-const QUIET: Duration = Duration::from_secs(1);
+/// How far rounds may run ahead of that: a few in a row, such as those that one new Service brings,
+/// do not wait for each other.
+const AHEAD: Duration = Duration::from_millis(200);
 /// The longest rest.
 const LONGEST: Duration = Duration::from_millis(200);
+/// After so long without a round, a burst is over and its memory goes back.
+const QUIET: Duration = Duration::from_secs(1);
+/// What a burst has started ends later, and some of what runs then runs seldom: memory goes back
+/// again after this many times as long, and so on.
+const QUIETER: u32 = 10;
+/// The longest time without a round after which it goes back once more.
+const QUIETEST: Duration = Duration::from_secs(1_000);
 
 /// When the next round may begin. What changes until then is part of it.
 #[derive(Debug)]
 pub struct Pace {
+    /// When the rounds so far have had no more than their share, if that is yet to come.
+    even: Instant,
     next: Instant,
-    /// When the burst is over, unless there is another round.
-    quiet: Option<Instant>,
+    /// The end of the latest round, if there was one.
+    last: Option<Instant>,
+    /// How long after that memory goes back the next time.
+    quiet: Duration,
 }
 
 impl Pace {
     /// The first round may begin at once.
     pub fn new() -> Pace {
+        let now = Instant::now();
         Pace {
-            next: Instant::now(),
-            quiet: None,
+            even: now,
+            next: now,
+            last: None,
+            quiet: QUIET,
         }
     }
 
@@ -33,11 +48,20 @@ impl Pace {
     pub fn round<T>(&mut self, round: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let done = round();
-        let now = Instant::now();
-        let took = now.duration_since(began);
-        self.next = now + took.saturating_mul(REST).min(LONGEST);
-        self.quiet = Some(now + QUIET);
+        self.took(began, Instant::now());
         done
+    }
+
+    fn took(&mut self, began: Instant, ended: Instant) {
+        let took = ended.duration_since(began);
+        let share = took.saturating_mul(REST + 1);
+        // So that the rest is not longer than the longest, now and later.
+        let latest = ended + AHEAD + LONGEST;
+        let even = self.even.max(began).checked_add(share);
+        self.even = even.map_or(latest, |even| even.min(latest));
+        self.next = self.even.checked_sub(AHEAD).unwrap_or(ended).max(ended);
+        self.last = Some(ended);
+        self.quiet = QUIET;
     }
 
     /// When the next round may begin.
@@ -45,14 +69,15 @@ impl Pace {
         self.next
     }
 
-    /// When a burst of rounds is over, if there was one since [`Pace::rested`].
+    /// When memory is to go back, unless there is a round before.
     pub fn quiet(&self) -> Option<Instant> {
-        self.quiet
+        let last = self.last.filter(|_| self.quiet <= QUIETEST);
+        last.map(|last| last + self.quiet)
     }
 
-    /// The burst is over, and what it left behind is cleared away.
+    /// Memory has gone back.
     pub fn rested(&mut self) {
-        self.quiet = None;
+        self.quiet = self.quiet.saturating_mul(QUIETER);
     }
 }
 
@@ -60,4 +85,69 @@ impl Pace {
 pub async fn after<T>(then: Instant, event: impl Future<Output = T>) -> T {
     tokio::time::sleep_until(then).await;
     event.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(time: u64) -> Duration {
+        Duration::from_millis(time)
+    }
+
+    #[test]
+    fn a_few_rounds_in_a_row_do_not_wait() {
+        let mut pace = Pace::new();
+        let start = pace.next();
+        for number in 0..6 {
+            let began = start + ms(3) * number;
+            pace.took(began, began + ms(3));
+            assert!(pace.next() <= began + ms(3), "round {number}");
+        }
+    }
+
+    #[test]
+    fn in_the_long_run_rounds_take_a_tenth_of_the_time() {
+        for took in [ms(1), ms(3), ms(20)] {
+            let mut pace = Pace::new();
+            let start = pace.next();
+            let mut rounds = 0;
+            while pace.next() < start + ms(10_000) {
+                let began = pace.next();
+                pace.took(began, began + took);
+                rounds += 1;
+            }
+            let ahead = AHEAD / 10;
+            let busy = took * rounds;
+            assert!(busy <= ms(1_000) + ahead + took, "{took:?}: {busy:?}");
+            assert!(busy >= ms(900), "{took:?}: {busy:?}");
+        }
+    }
+
+    #[test]
+    fn no_rest_is_longer_than_the_longest() {
+        let mut pace = Pace::new();
+        let start = pace.next();
+        for took in [ms(0), ms(10_000), Duration::MAX / 4] {
+            // A clock has an end.
+            let ended = start.checked_add(took).unwrap_or(start + ms(1 << 40));
+            pace.took(start, ended);
+            assert!(pace.next() <= ended + LONGEST);
+        }
+    }
+
+    #[test]
+    fn memory_goes_back_again_and_again_more_seldom_until_the_next_round() {
+        let mut pace = Pace::new();
+        assert_eq!(pace.quiet(), None);
+        let start = pace.next();
+        for _ in 0..2 {
+            pace.took(start, start);
+            for after in [1, 10, 100, 1_000] {
+                assert_eq!(pace.quiet(), Some(start + ms(after * 1_000)));
+                pace.rested();
+            }
+            assert_eq!(pace.quiet(), None);
+        }
+    }
 }

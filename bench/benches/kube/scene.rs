@@ -18,8 +18,10 @@ pub const NODES: usize = 2;
 /// Addresses for Services.
 const RANGE: &str = "10.100.0.0/16";
 /// After work, until memory is looked at: what it leaves behind has been given back.
-const SETTLE: Duration = Duration::from_secs(5);
-/// The daemons are quiet when they use less than that together, in [`SETTLE`].
+const SETTLE: Duration = Duration::from_secs(15);
+/// How often it is looked whether the daemons are quiet.
+const LOOK: Duration = Duration::from_secs(5);
+/// They are when they use less than that together, in [`LOOK`].
 const QUIET: Duration = Duration::from_millis(100);
 /// The longest that they may go on reporting: 20 a second, for each speaker.
 const REPORTING: Duration = Duration::from_secs(1_200);
@@ -93,7 +95,7 @@ impl Scene {
         };
         let mut before = cpu();
         while started.elapsed() < REPORTING {
-            std::thread::sleep(SETTLE);
+            std::thread::sleep(LOOK);
             let now = cpu();
             if now - before < QUIET {
                 println!("quiet after {} s", started.elapsed().as_secs());
