@@ -90,8 +90,13 @@ impl Reporter {
                 rounds = view.rounds;
                 self.configuration.set(&view.problems);
                 let announced = announced(&view);
-                self.tell(before.as_ref(), &announced, &view);
-                self.services.set(announced.clone());
+                match &before {
+                    None => self.services.set(announced.clone()),
+                    Some(before) => {
+                        self.tell(before, &announced, &view);
+                        self.services.change(changes(before, &announced));
+                    }
+                }
                 before = Some(announced);
             }
             self.services.set_sessions(self.sessions().await);
@@ -101,10 +106,7 @@ impl Reporter {
 
     /// An Event for each Service that is announced from here from now on. What was announced at the
     /// start is no news: the node was assigned before.
-    fn tell(&self, before: Option<&Announced>, now: &Announced, view: &View) {
-        let Some(before) = before else {
-            return;
-        };
+    fn tell(&self, before: &Announced, now: &Announced, view: &View) {
         let new = now.keys().filter(|name| !before.contains_key(*name));
         for name in new {
             if let Some(version) = view.versions.get(name) {
@@ -143,6 +145,17 @@ fn announced(view: &View) -> Announced {
     announced.collect()
 }
 
+/// What is announced otherwise than before; `None` is no more.
+fn changes(before: &Announced, now: &Announced) -> BTreeMap<ObjectName, Option<Peers>> {
+    let gone = before.keys().filter(|name| !now.contains_key(*name));
+    let gone = gone.map(|name| (name.clone(), None));
+    let new = now
+        .iter()
+        .filter(|(name, peers)| before.get(*name) != Some(*peers));
+    let new = new.map(|(name, peers)| (name.clone(), Some(Arc::clone(peers))));
+    gone.chain(new).collect()
+}
+
 fn state(state: StateName) -> BgpSessionState {
     match state {
         StateName::Idle => BgpSessionState::Idle,
@@ -151,5 +164,35 @@ fn state(state: StateName) -> BgpSessionState {
         StateName::OpenSent => BgpSessionState::OpenSent,
         StateName::OpenConfirm => BgpSessionState::OpenConfirm,
         StateName::Established => BgpSessionState::Established,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_announced_otherwise_is_a_change() {
+        let name = |name: &str| ObjectName {
+            namespace: "web".into(),
+            name: name.into(),
+        };
+        let announced = |entries: &[(&str, &str)]| -> Announced {
+            let entries = entries.iter();
+            let peers = |peer: &str| Peers::from(vec![Arc::from(peer)]);
+            entries
+                .map(|(service, peer)| (name(service), peers(peer)))
+                .collect()
+        };
+        let before = announced(&[("a", "tor"), ("b", "tor"), ("c", "tor")]);
+        let now = announced(&[("b", "tor"), ("c", "spine"), ("d", "tor")]);
+        let found = changes(&before, &now);
+        let expected = BTreeMap::from([
+            (name("a"), None),
+            (name("c"), now.get(&name("c")).cloned()),
+            (name("d"), now.get(&name("d")).cloned()),
+        ]);
+        assert_eq!(found, expected);
+        assert!(changes(&now, &now.clone()).is_empty());
     }
 }
