@@ -1,15 +1,21 @@
 //! Memory that is not in use: the C library's, and the program's own code.
 
-/// Keeps the allocator to two arenas. By default each thread gets one, and what a burst of work
-/// leaves in them stays resident: several MiB in a daemon that is to idle below ten.
+/// Keeps the allocator to two arenas, and large pieces out of them. By default each thread gets an
+/// arena, and what a burst of work leaves in them stays resident: several MiB in a daemon that is to
+/// idle below ten. And once a large piece has been freed the next ones come from an arena, where
+/// small ones settle behind them and keep their place resident; with a threshold that is set they
+/// never do (mallopt(3)).
 #[cfg(target_env = "gnu")]
 #[allow(unsafe_code, reason = "the C library has no safe interface to mallopt")]
 pub fn limit_arenas() {
     const ARENAS: libc::c_int = 2;
+    /// Octets, from which on a piece is mapped by itself: the C library's first value.
+    const LARGE: libc::c_int = 128 * 1024;
     // SAFETY: mallopt takes two integers and only sets a number in the allocator. It is called
     // before the runtime's threads exist. A failure leaves the default, which is only larger.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, ARENAS);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
     }
 }
 
