@@ -8,10 +8,15 @@ use controller::last_known;
 use plan::World;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::warn;
 
 /// Time between two writes, at least: how old the file may be while things change.
-const REST: Duration = Duration::from_secs(10);
+const SHORTEST_REST: Duration = Duration::from_secs(1);
+/// The same, at most.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// Between the two, the writes of large Worlds take a hundredth of the time.
+const RESTS_PER_WRITE: u32 = 100;
 
 /// The task that writes, if there is a file.
 #[derive(Debug)]
@@ -70,6 +75,7 @@ async fn keep(path: PathBuf, mut worlds: watch::Receiver<Option<World>>, stop: A
             continue;
         };
         let file = path.clone();
+        let started = Instant::now();
         let saved = tokio::task::spawn_blocking(move || last_known::save(&file, &world)).await;
         match saved {
             Ok(Err(error)) if !std::mem::replace(&mut failed, true) => {
@@ -79,8 +85,34 @@ async fn keep(path: PathBuf, mut worlds: watch::Receiver<Option<World>>, stop: A
             Ok(Ok(())) => failed = false,
         }
         tokio::select! {
-            () = tokio::time::sleep(REST) => {}
+            () = tokio::time::sleep(rest(started.elapsed())) => {}
             () = stop.notified() => {}
+        }
+    }
+}
+
+/// After a write that took so long.
+fn rest(write: Duration) -> Duration {
+    let rest = write.saturating_mul(RESTS_PER_WRITE);
+    rest.clamp(SHORTEST_REST, LONGEST_REST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_world_is_written_each_second_and_a_large_one_more_rarely() {
+        let rows = [
+            (0, 1_000),
+            (10, 1_000),
+            (30, 3_000),
+            (100, 10_000),
+            (5_000, 10_000),
+        ];
+        for (write, expected) in rows {
+            let rest = rest(Duration::from_millis(write));
+            assert_eq!(rest.as_millis(), expected, "{write} ms");
         }
     }
 }
