@@ -1,12 +1,13 @@
 //! What happens to an installed herald: a rollout, a leader that dies, a node that is lost, its end.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use integration::cluster::program::Program;
 use integration::cluster::{READY, ready};
 use integration::http;
 use integration::router::Router as _;
-use integration::wait::{LATER, eventually, eventually_equal};
+use integration::wait::{LATER, SOON, eventually, eventually_equal};
 use serde_json::{Value, json};
 
 use crate::installed::VIP;
@@ -18,6 +19,8 @@ use crate::scene::{NAMESPACE, NODES, Scene, server};
 const LOST: &str = NODES[1];
 /// The node whose Pod answers then.
 const LEFT: &str = NODES[2];
+/// Where a speaker answers on its node.
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7472);
 /// The address of the second Service.
 const SECOND_VIP: &str = "198.51.100.2";
 
@@ -63,6 +66,54 @@ impl Scene {
         self.await_hops(SECOND_VIP, &NODES[1..]);
         self.await_answers(SECOND_VIP, &NODES[1..]);
         nothing_was_lost(requests.stop());
+    }
+
+    /// It reads what the last one kept on the node.
+    pub fn a_speaker_that_dies_while_the_api_server_is_away_comes_back_with_its_routes(&mut self) {
+        self.what_it_knows_is_kept_on(LEFT);
+        self.cluster.control_plane.kill_apiserver();
+        let requests = Requests::start(&self.client, server(VIP));
+        let (old, before) = (self.speaker_programs(), self.fib.changes());
+        let ends = self.ends_of_sessions().len() + 1;
+        let programs = self.programs("speaker").into_iter();
+        let mut of_left = programs.filter(|(node, _)| node == LEFT);
+        let (_, program) = of_left.next().expect("its speaker");
+        program.kill();
+        let what = "the router has seen it go, and another process is there";
+        eventually(what, LATER, || {
+            let (ended, new) = (self.ends_of_sessions().len(), self.speaker_programs());
+            match ended == ends && new.len() == old.len() && new != old {
+                true => Ok(()),
+                false => Err(format!("{ended} {new:?}")),
+            }
+        });
+        self.every_session_is_established();
+        nothing_was_lost(requests.stop());
+        assert_eq!(self.fib.changes(), before, "the router's routes");
+        assert_eq!(self.withdrawals(), Vec::<String>::new());
+        self.cluster.control_plane.start_apiserver();
+        eventually("it has heard of everything", LATER, || {
+            let netns = self.cluster.node(LEFT).netns();
+            match http::get(netns, METRICS, "/readyz")? {
+                (200, _) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+        assert_eq!(self.fib.changes(), before, "the router's routes");
+    }
+
+    fn what_it_knows_is_kept_on(&self, node: &str) {
+        let path = self.cluster.node(node).path("/var/lib/herald/speaker.json");
+        // The second one's slice comes after it, in a write of its own, perhaps.
+        let parts = [VIP, SECOND_VIP, "\"second-"];
+        let what = "the state file has both Services, and their endpoints";
+        eventually(what, SOON, || {
+            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            match parts.iter().all(|part| text.contains(part)) {
+                true => Ok(()),
+                false => Err(text),
+            }
+        });
     }
 
     pub fn a_lost_node_is_left_and_traffic_goes_on(&mut self) {

@@ -75,12 +75,6 @@ impl Scene {
         self.cluster.control_plane.apply_yaml(&configuration);
         self.await_hops(VIP, &NODES);
         self.await_answers(VIP, &NODES[1..]);
-        for node in self.cluster.nodes() {
-            let state = node.path("/var/lib/herald/speaker.json");
-            eventually("the speaker has a state file", SOON, || {
-                std::fs::metadata(&state).map_err(|error| error.to_string())
-            });
-        }
     }
 
     pub fn it_is_checked_as_documented(&self) {

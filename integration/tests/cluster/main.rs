@@ -48,6 +48,7 @@ fn a_cluster_is_served_through_a_rollout_and_the_loss_of_a_node_and_nothing_is_l
     scene.containers_may_do_no_more_than_they_need(NET_BIND_SERVICE);
     scene.another_controller_takes_over_from_a_leader_that_is_killed();
     scene.nothing_was_refused();
+    scene.a_speaker_that_dies_while_the_api_server_is_away_comes_back_with_its_routes();
     scene.a_lost_node_is_left_and_traffic_goes_on();
     scene.it_is_removed_as_documented();
     scene.every_script_has_run();
