@@ -2,7 +2,8 @@
 //!
 //! [`run`] is standalone operation. A snapshot of the directory becomes assignments and
 //! announcements ([`run::round`]), [`peers`] gives each neighbour its task, and [`peer_io`] moves
-//! octets between a `bgp::Peer` and its sockets. [`observe`] is what a person or Prometheus sees.
+//! octets between a `bgp::Peer` and its sockets; [`link_io`] does the same with frames for an
+//! `l2::Responder`. [`observe`] is what a person or Prometheus sees.
 
 mod answer;
 mod check;
@@ -13,6 +14,11 @@ mod decode;
 mod demo;
 mod explain;
 mod histogram;
+#[allow(
+    dead_code,
+    reason = "no speaker hands it addresses before it elects their owners"
+)]
+mod link_io;
 mod logging;
 mod net;
 mod observe;

@@ -8,7 +8,7 @@
 //! of [`MAX_COMMANDS`]; the latest set of routes only.
 
 mod connection;
-mod panics;
+pub mod panics;
 mod recorded;
 mod task;
 

@@ -38,7 +38,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "daemon",
-        inside: &["bgp", "plan", "controller"],
+        inside: &["bgp", "l2", "plan", "controller"],
         outside: None,
     },
     Layer {

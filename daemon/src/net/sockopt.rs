@@ -67,7 +67,7 @@ pub fn set_min_hop_count(socket: &impl AsFd, hops: u8) -> io::Result<()> {
 }
 
 /// Sets one option to a value of plain memory.
-fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+pub(super) fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let length = socklen_t::try_from(mem::size_of::<T>()).map_err(io::Error::other)?;
     // SAFETY: the descriptor is open as long as `socket` is borrowed. `value` is a reference, so
     // it points to `size_of::<T>()` readable octets for the whole call, and the kernel only
