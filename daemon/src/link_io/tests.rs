@@ -231,3 +231,29 @@ fn the_bridge_answers_and_not_its_port() {
         assert_eq!(found.as_deref(), Some("02:00:00:00:00:0b"));
     });
 }
+
+/// Marks the process that runs the next test without the capability.
+const WITHOUT: &str = "HERALD_TEST_WITHOUT_NET_RAW";
+
+#[test]
+fn without_the_capability_nothing_is_claimed_and_the_trouble_names_it() {
+    if std::env::var_os(WITHOUT).is_none() {
+        let name =
+            "link_io::tests::without_the_capability_nothing_is_claimed_and_the_trouble_names_it";
+        return lab::again_without_net_raw(WITHOUT, name);
+    }
+    in_lab(async |lab| {
+        lab.join();
+        lab.links.set_addresses(lab::set(&[V4]));
+        let mut view = lab.links.view();
+        let troubled = view.wait_for(|view| view.trouble.is_some()).await;
+        let trouble = troubled.expect("the task runs").trouble.clone();
+        assert!(trouble.is_some_and(|text| text.contains("NET_RAW")));
+        lab.until(V4, "node0", |state| state == AddressState::Fenced)
+            .await;
+        assert_eq!(lab.report().await.sockets, 0);
+        lab.links.set_addresses(lab::set(&[]));
+        let calm = view.wait_for(|view| view.trouble.is_none()).await;
+        assert!(calm.is_ok());
+    });
+}

@@ -270,3 +270,137 @@ fn text(octets: &[u8]) -> String {
     let text = octets.split(|octet| *octet == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UP: c_int = libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_BROADCAST;
+
+    #[test]
+    fn a_link_speaks_arp_where_its_kind_and_its_master_let_it() {
+        let vrf = attribute(libc::IFLA_INFO_SLAVE_KIND, b"vrf\0");
+        let bond = attribute(libc::IFLA_INFO_SLAVE_KIND, b"bond\0");
+        let of = |kind: &[u8]| [number(libc::IFLA_MASTER, 9), nested(kind)].concat();
+        let ether = libc::ARPHRD_ETHER;
+        let table = [
+            ("alone", ether, UP, Vec::new(), InterfaceKind::Ethernet),
+            ("of a VRF", ether, UP, of(&vrf), InterfaceKind::Ethernet),
+            ("of a bond", ether, UP, of(&bond), InterfaceKind::Enslaved),
+            ("of something", ether, UP, of(&[]), InterfaceKind::Enslaved),
+            ("a tunnel", 768, UP, Vec::new(), InterfaceKind::WithoutArp),
+            (
+                "without ARP",
+                ether,
+                UP | libc::IFF_NOARP,
+                Vec::new(),
+                InterfaceKind::WithoutArp,
+            ),
+        ];
+        for (what, hardware, flags, extra, expected) in table {
+            let Some(Message::Link(link)) = only(&link_message(0, hardware, flags, &extra)) else {
+                panic!("{what}: no link");
+            };
+            assert_eq!((link.kind, link.up), (expected, true), "{what}");
+            assert_eq!((link.index, &*link.name), (7, "eth0"), "{what}");
+            assert_eq!(link.mac, MacAddr::new(2, 0, 0, 0, 0, 1), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_moved_says_so() {
+        for (event, moved) in [(3, true), (4, true), (5, false), (0, false)] {
+            let extra = number(libc::IFLA_EVENT, event);
+            let said = only(&link_message(0, libc::ARPHRD_ETHER, UP, &extra));
+            let is_so = |said| matches!(said, Some(Message::Link(link)) if link.has_moved == moved);
+            assert!(is_so(said), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_a_bridge_says_of_its_port_is_not_said_of_the_link() {
+        let family = libc::AF_BRIDGE as u8;
+        assert_eq!(
+            only(&link_message(family, libc::ARPHRD_ETHER, UP, &[])),
+            None
+        );
+    }
+
+    #[test]
+    fn an_address_of_a_link_to_a_peer_is_our_own_end() {
+        let ends = [
+            attribute(libc::IFA_ADDRESS, &[203, 0, 113, 9]),
+            attribute(libc::IFA_LOCAL, &[203, 0, 113, 1]),
+        ];
+        let payload = [&[2, 32, 0, 0][..], &7_u32.to_ne_bytes(), &ends.concat()].concat();
+        let ours = IpAddr::from([203, 0, 113, 1]);
+        let said = only(&whole(libc::RTM_NEWADDR, &payload));
+        assert_eq!(said, Some(Message::Address(7, ours)));
+        let said = only(&whole(libc::RTM_DELADDR, &payload));
+        assert_eq!(said, Some(Message::AddressGone(7, ours)));
+    }
+
+    #[test]
+    fn a_refusal_is_a_number_of_errno() {
+        let payload = (-libc::EPERM).to_ne_bytes();
+        let said = only(&whole(netlink_packet_core::NLMSG_ERROR, &payload));
+        assert_eq!(said, Some(Message::Refused(libc::EPERM)));
+    }
+
+    #[test]
+    fn no_datagram_cut_or_changed_anywhere_stops_the_reader() {
+        let extra = [number(libc::IFLA_MASTER, 9), nested(&[7; 9])].concat();
+        let link = link_message(0, libc::ARPHRD_ETHER, UP, &extra);
+        let datagram = [link.clone(), link].concat();
+        assert_eq!(messages(&datagram).count(), 2);
+        for length in 0..datagram.len() {
+            assert!(messages(&datagram[..length]).count() <= 2);
+        }
+        for bit in 0..datagram.len() * 8 {
+            let mut changed = datagram.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // Each message takes a header at least.
+            assert!(messages(&changed).count() <= datagram.len() / HEADER);
+        }
+    }
+
+    /// The only message of a datagram.
+    fn only(datagram: &[u8]) -> Option<Message> {
+        let mut all = messages(datagram);
+        let first = all.next().expect("a message");
+        assert_eq!((first.sequence, all.next()), (5, None));
+        first.message
+    }
+
+    fn whole(kind: u16, payload: &[u8]) -> Vec<u8> {
+        let length = (HEADER + payload.len()) as u32;
+        let head = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 2]];
+        let rest = [&5_u32.to_ne_bytes()[..], &[0; 4], payload];
+        [head.concat(), rest.concat()].concat()
+    }
+
+    fn link_message(family: u8, hardware: u16, flags: c_int, extra: &[u8]) -> Vec<u8> {
+        let head = [&[family, 0][..], &hardware.to_ne_bytes()].concat();
+        let fixed = [7_i32.to_ne_bytes(), flags.to_ne_bytes(), [0; 4]].concat();
+        let name = attribute(libc::IFLA_IFNAME, b"eth0\0");
+        let mac = attribute(libc::IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
+        let payload = [&head[..], &fixed, &name, &mac, extra].concat();
+        whole(libc::RTM_NEWLINK, &payload)
+    }
+
+    fn nested(info: &[u8]) -> Vec<u8> {
+        attribute(libc::IFLA_LINKINFO, info)
+    }
+
+    fn number(kind: c_ushort, value: u32) -> Vec<u8> {
+        attribute(kind, &value.to_ne_bytes())
+    }
+
+    fn attribute(kind: c_ushort, value: &[u8]) -> Vec<u8> {
+        let length = (4 + value.len()) as u16;
+        let head = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        let mut octets = [&head[..], value].concat();
+        octets.resize(octets.len().next_multiple_of(4), 0);
+        octets
+    }
+}

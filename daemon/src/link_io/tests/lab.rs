@@ -58,6 +58,28 @@ pub fn in_lab<F: Future<Output = ()>>(test: impl FnOnce(Lab) -> F + Send) {
     });
 }
 
+/// Runs a test of this program again, in a process that may not open raw sockets.
+pub fn again_without_net_raw(mark: &str, name: &str) {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new("setpriv")
+        .args(["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--"])
+        .arg(program)
+        .args(["--exact", "--nocapture", name])
+        .env(mark, "1")
+        .output();
+    let Ok(output) = output else {
+        eprintln!("SKIP {name}: there is no setpriv");
+        return;
+    };
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIP {name}: network namespaces need root");
+        return;
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let passed = output.status.success() && said.contains("1 passed");
+    assert!(passed, "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A namespace of its own, which lasts as long as the handle, or something in it.
 fn namespace() -> File {
     let made = std::thread::spawn(|| {
