@@ -218,6 +218,27 @@ fn interfaces_are_as_the_kernel_has_them_now() {
 }
 
 #[test]
+fn after_more_changes_than_the_kernel_keeps_the_list_is_right_again() {
+    in_lab(async |lab| {
+        lab.join();
+        lab.until_interface("node0", |one| one.up).await;
+        // Nobody reads meanwhile: this thread is the runtime's.
+        lab::add_links(400);
+        assert!(lab::netlink_drops() > 0);
+        lab.until_interface("x399", |one| one.up).await;
+        lab::ip("link delete x399");
+        let mut interfaces = lab.interfaces.clone();
+        let whole = interfaces.wait_for(|all| {
+            // Loopback, node0, and both ends of each of the 399 pairs that are left.
+            all.as_ref()
+                .is_some_and(|all| all.list.len() == 2 + 2 * 399)
+        });
+        let whole = tokio::time::timeout(Duration::from_secs(20), whole).await;
+        assert!(whole.is_ok());
+    });
+}
+
+#[test]
 fn the_bridge_answers_and_not_its_port() {
     in_lab(async |lab| {
         lab.join();

@@ -108,6 +108,26 @@ fn run(program: &str, arguments: &str) -> Result<String, String> {
     }
 }
 
+/// Adds so many pairs of links, `x0` to `y0` and so on, and sets them up.
+pub fn add_links(count: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let batch = folder.path().join("batch");
+    let add = |n| format!("link add x{n} up type veth peer name y{n}\nlink set y{n} up\n");
+    std::fs::write(&batch, (0..count).map(add).collect::<String>()).expect("a file");
+    ip(&format!("-batch {}", batch.display()));
+}
+
+/// The most messages that the kernel has dropped for one netlink socket of this namespace.
+pub fn netlink_drops() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/net/netlink").expect("the list");
+    // sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops.
+    let drops = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(8));
+    let drops = drops.filter_map(|drops| drops.parse().ok());
+    drops.max().unwrap_or(0)
+}
+
 /// To the port for what is thrown away.
 fn send_datagram(to: IpAddr, device: &str) -> std::io::Result<usize> {
     let scope = crate::net::interface::index(device).expect("an interface");
