@@ -253,12 +253,30 @@ fn the_bridge_answers_and_not_its_port() {
     });
 }
 
+#[test]
+fn behind_a_link_that_has_moved_everything_is_announced_anew() {
+    in_lab(async |mut lab| {
+        lab.join();
+        lab.until_interface("node0", |one| one.up).await;
+        let moving = lab.tell_by_hand();
+        lab.links.set_addresses(lab::set(&[V4]));
+        lab.until_announced(6).await;
+        let index = crate::net::interface::index("node0").expect("an interface");
+        moving.send_modify(|all| {
+            let all = std::sync::Arc::make_mut(all.as_mut().expect("a list"));
+            all.moves.insert(index, 1);
+        });
+        lab.until_announced(12).await;
+    });
+}
+
 /// Marks the process that runs the next test without the capability.
 const WITHOUT: &str = "HERALD_TEST_WITHOUT_NET_RAW";
 
 #[test]
 fn without_the_capability_nothing_is_claimed_and_the_trouble_names_it() {
-    if std::env::var_os(WITHOUT).is_none() {
+    let is_root = nix::unistd::geteuid().is_root();
+    if is_root && std::env::var_os(WITHOUT).is_none() {
         let name =
             "link_io::tests::without_the_capability_nothing_is_claimed_and_the_trouble_names_it";
         return lab::again_without_net_raw(WITHOUT, name);

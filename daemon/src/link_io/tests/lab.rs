@@ -34,8 +34,7 @@ pub struct Lab {
 /// Runs a test in a lab, or says why it does not.
 pub fn in_lab<F: Future<Output = ()>>(test: impl FnOnce(Lab) -> F + Send) {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIP link_io: network namespaces need root");
-        return;
+        return skip("network namespaces need root");
     }
     let body = || {
         let client = namespace();
@@ -58,6 +57,22 @@ pub fn in_lab<F: Future<Output = ()>>(test: impl FnOnce(Lab) -> F + Send) {
     });
 }
 
+/// What is announced is announced because of the test.
+fn without_refresh() -> Config {
+    Config {
+        refresh: None,
+        ..Config::default()
+    }
+}
+
+/// Says that a test does not run, and why; in CI none may be left out.
+fn skip(reason: &str) {
+    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
+    assert!(!strict, "may not be skipped in CI: {reason}");
+    let thread = std::thread::current();
+    eprintln!("SKIP {}: {reason}", thread.name().unwrap_or("link_io"));
+}
+
 /// Runs a test of this program again, in a process that may not open raw sockets.
 pub fn again_without_net_raw(mark: &str, name: &str) {
     let program = std::env::current_exe().expect("this program");
@@ -68,13 +83,8 @@ pub fn again_without_net_raw(mark: &str, name: &str) {
         .env(mark, "1")
         .output();
     let Ok(output) = output else {
-        eprintln!("SKIP {name}: there is no setpriv");
-        return;
+        return skip("there is no setpriv");
     };
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIP {name}: network namespaces need root");
-        return;
-    }
     let said = String::from_utf8_lossy(&output.stdout);
     let passed = output.status.success() && said.contains("1 passed");
     assert!(passed, "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -167,11 +177,7 @@ pub fn address(text: &str) -> IpAddr {
 impl Lab {
     fn new(client: File) -> Lab {
         let interfaces = interfaces::spawn(interfaces::EXCLUDED);
-        let config = Config {
-            refresh: None,
-            ..Config::default()
-        };
-        let (links, _) = spawn(config, interfaces.clone());
+        let (links, _) = spawn(without_refresh(), interfaces.clone());
         links.set_fence(Fence::Open);
         Lab {
             client,
@@ -274,6 +280,30 @@ impl Lab {
         });
         let so = timeout(LIMIT, so).await.is_ok();
         assert!(so, "{:?}", self.interfaces.borrow());
+    }
+
+    /// Begins the task anew, and from now on it hears of interfaces from the test.
+    pub fn tell_by_hand(&mut self) -> watch::Sender<Option<Arc<Interfaces>>> {
+        let now = self.interfaces.borrow().clone();
+        let (teller, interfaces) = watch::channel(now);
+        let (links, _) = spawn(without_refresh(), interfaces);
+        links.set_fence(Fence::Open);
+        self.links = links;
+        teller
+    }
+
+    /// Waits until the one address has been announced by so many frames.
+    pub async fn until_announced(&self, frames: u64) {
+        let announced = async || {
+            let addresses = self.report().await.addresses.into_iter();
+            addresses.map(|one| one.counters.announcements).sum::<u64>()
+        };
+        let begin = tokio::time::Instant::now();
+        while announced().await < frames {
+            assert!(begin.elapsed() < LIMIT, "{} frames", announced().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(announced().await, frames);
     }
 
     /// Waits until so many raw sockets are open.
