@@ -6,6 +6,7 @@
 mod table;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,10 @@ use std::time::Duration;
 use l2::responder::Interface;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::net::netlink::{Dump, MAX_DATAGRAM, Message, RouteSocket, messages};
+use crate::peer_io::panics;
 use table::Table;
 
 /// Wait before the kernel is asked anew after it has refused.
@@ -67,7 +69,19 @@ pub fn spawn(excluded: &'static [&'static str]) -> watch::Receiver<Option<Arc<In
 
 type Publish = watch::Sender<Option<Arc<Interfaces>>>;
 
+/// Hears for ever; if that panics, begins anew with a list of everything.
 async fn hear(excluded: &'static [&'static str], publish: &Publish) {
+    loop {
+        let Err(panic) = panics::caught(hear_until_panic(excluded, publish)).await;
+        error!(
+            panic,
+            "the task that hears of interfaces failed, which is a defect; it begins again"
+        );
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn hear_until_panic(excluded: &'static [&'static str], publish: &Publish) -> Infallible {
     let mut table = Table::new(excluded);
     loop {
         let Err(error) = follow(&mut table, publish).await else {
