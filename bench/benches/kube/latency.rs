@@ -12,6 +12,7 @@ pub const COLUMNS: &[&str] = &[
     "samples",
     "POST answered, p50 / p99 ms",
     "routed to one node, p50 / p99 ms",
+    "of that after the answer, p50 / p99 ms",
     "routed to both, p50 / p99 ms",
     "DELETE to no route, p50 / p99 ms",
     "load",
@@ -30,7 +31,7 @@ pub fn measure(scene: &Scene, there: usize, samples: usize) -> Vec<String> {
     let client = scene.cluster.client();
     let namespace = &scene.fabric.namespace;
     let node = scene.fabric.nodes[0].name();
-    let mut times: [Vec<Duration>; 4] = Default::default();
+    let mut times: [Vec<Duration>; 5] = Default::default();
     for number in 0..samples + WARM_UP {
         let name = format!("one-{number}");
         let created = client.create(&slice(namespace, &name, node));
@@ -51,7 +52,13 @@ pub fn measure(scene: &Scene, there: usize, samples: usize) -> Vec<String> {
         let deleted = client.delete("EndpointSlice", namespace, &format!("{name}-a"));
         deleted.unwrap_or_else(|failure| panic!("{name}: {failure}"));
         if number >= WARM_UP {
-            let sample = [answered - sent, first - sent, both - sent, gone - deleting];
+            let sample = [
+                answered - sent,
+                first - sent,
+                first.saturating_duration_since(answered),
+                both - sent,
+                gone - deleting,
+            ];
             for (times, sample) in times.iter_mut().zip(sample) {
                 times.push(sample);
             }

@@ -27,14 +27,13 @@ use scene::Scene;
 struct Options {
     /// How many Services are posted, a run each.
     sizes: Vec<usize>,
-    /// How often one Service is measured.
+    /// How often one Service is measured; 0 leaves that out.
     samples: usize,
     /// Controllers are replaced.
     restarts: bool,
 }
 
-const HELP: &str =
-    "cargo xtask bench kube [--quick] [--services N,N,...] [--samples N] [--no-restarts]";
+const HELP: &str = "cargo xtask bench kube [--quick] [--services N,N,...] [--samples N | --no-samples] [--no-restarts]";
 
 fn main() -> ExitCode {
     let options = match options(std::env::args().skip(1)) {
@@ -74,6 +73,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             }
             "--services" => options.sizes = numbers(arguments.next())?,
             "--samples" => options.samples = numbers(arguments.next())?[0],
+            "--no-samples" => options.samples = 0,
             "--no-restarts" => options.restarts = false,
             other => return Err(format!("{other} is not known")),
         }
@@ -101,7 +101,9 @@ fn run(lab: &Lab, options: &Options) {
 
     let scene = Scene::start(lab);
     memory.row(scene.memory("idle"));
-    latencies.row(latency::measure(&scene, 0, options.samples));
+    if options.samples > 0 {
+        latencies.row(latency::measure(&scene, 0, options.samples));
+    }
     drop(scene);
 
     let largest = options.sizes.iter().copied().max().unwrap_or(0);
@@ -109,13 +111,13 @@ fn run(lab: &Lab, options: &Options) {
         let mut scene = Scene::start(lab);
         bursts.row(burst::measure(&scene, size));
         memory.row(scene.memory(&format!("{size} Services")));
-        if size == largest {
+        if size == largest && options.samples > 0 {
             scene.await_quiet();
             memory.row(scene.memory(&format!("{size} Services, all reported")));
             latencies.row(latency::measure(&scene, size, options.samples));
-            if options.restarts {
-                restarts.rows(restart::measure(lab, &mut scene, size));
-            }
+        }
+        if size == largest && options.restarts {
+            restarts.rows(restart::measure(lab, &mut scene, size));
         }
     }
     for table in [latencies, bursts, memory, restarts] {
