@@ -16,22 +16,17 @@ const ASKER: MacAddr = MacAddr(2, 0, 0, 0, 0, 9);
 const ADDRESSES: u32 = 1_000;
 
 fn answers(criterion: &mut Criterion) {
+    let name = "an ARP request for one of 1000 addresses";
+    answer(criterion, name, request);
+    let name = "a solicitation for one of 1000 addresses";
+    answer(criterion, name, solicitation);
+}
+
+fn answer(criterion: &mut Criterion, name: &str, question: fn(u32) -> Vec<u8>) {
     let (mut responder, mut now) = owner();
-    let frames: Vec<Vec<u8>> = (0..ADDRESSES).map(request).collect();
+    let frames: Vec<Vec<u8>> = (0..ADDRESSES).map(question).collect();
     let mut frames = frames.iter().cycle();
-    criterion.bench_function("an ARP request for one of 1000 addresses", |bencher| {
-        bencher.iter(|| {
-            now += Duration::from_micros(100);
-            let frame = frames.next().map_or(&[][..], Vec::as_slice);
-            responder.receive(now, received(frame));
-            let answer = responder.poll_transmit(now);
-            assert!(answer.is_some());
-            answer
-        });
-    });
-    let frames: Vec<Vec<u8>> = (0..ADDRESSES).map(solicitation).collect();
-    let mut frames = frames.iter().cycle();
-    criterion.bench_function("a solicitation for one of 1000 addresses", |bencher| {
+    criterion.bench_function(name, |bencher| {
         bencher.iter(|| {
             now += Duration::from_micros(100);
             let frame = frames.next().map_or(&[][..], Vec::as_slice);

@@ -196,7 +196,7 @@ impl Controller {
             due = None;
             let snapshot = snapshots.borrow_and_update().clone();
             if let Some(snapshot) = snapshot {
-                let since = source.changed_since().unwrap_or_else(Instant::now);
+                let since = source.changed_since();
                 due = tokio::task::block_in_place(|| pace.round(|| self.round(&snapshot, since)));
             }
         }

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::error;
 
-use crate::peer_io::panics;
+use crate::panics::{self, Restarts};
 use interfaces::Interfaces;
 pub use view::{LinkReport, LinkView};
 
@@ -36,9 +36,6 @@ pub use view::{LinkReport, LinkView};
 const MAX_COMMANDS: usize = 64;
 /// How long the task may take to answer a question.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Wait before a task that panicked begins again: the first, and the longest.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
-const RESTART_AFTER_MOST: Duration = Duration::from_secs(60);
 
 /// What is asked of the task.
 enum Command {
@@ -155,12 +152,13 @@ fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
 /// Runs the task; if it panics, logs that and runs it anew, ever later. Until then nothing is
 /// answered, as its sockets are gone.
 async fn supervise(config: Config, mut inbox: Inbox) {
-    let mut wait = RESTART_AFTER;
+    let mut restarts = Restarts::default();
     loop {
         let run = task::LinkTask::new(config.clone()).run(&mut inbox);
         let Err(panic) = panics::caught(run).await else {
             return;
         };
+        let wait = restarts.wait();
         error!(
             panic,
             retry_in_s = wait.as_secs(),
@@ -170,7 +168,6 @@ async fn supervise(config: Config, mut inbox: Inbox) {
         if inbox.ended_within(wait).await {
             return;
         }
-        wait = (wait * 2).min(RESTART_AFTER_MOST);
     }
 }
 

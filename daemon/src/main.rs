@@ -24,6 +24,7 @@ mod net;
 mod observe;
 mod options;
 mod pace;
+mod panics;
 mod peer_io;
 mod peers;
 mod record;

@@ -8,7 +8,6 @@
 //! of [`MAX_COMMANDS`]; the latest set of routes only.
 
 mod connection;
-pub mod panics;
 mod recorded;
 mod task;
 
@@ -28,6 +27,7 @@ use tracing::error;
 use crate::histogram::Histogram;
 use crate::net::interface;
 use crate::net::tcp::Transport;
+use crate::panics::{self, Restarts};
 use crate::record::Recordings;
 
 /// Commands that wait for a peer's task, at most; more are refused.
@@ -36,9 +36,6 @@ const MAX_COMMANDS: usize = 32;
 const MAX_NOTICES: usize = 64;
 /// How long a peer's task may take to answer a question.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Wait before a task that panicked begins again: the first, and the longest.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
-const RESTART_AFTER_MOST: Duration = Duration::from_secs(60);
 
 /// A neighbour: what the session needs and how TCP reaches it. If any of it changes, so must the
 /// session.
@@ -226,12 +223,13 @@ impl PeerHandle {
 
 /// Runs the task; if it panics, logs that and runs it anew, ever later. No other peer notices.
 async fn supervise(spec: PeerSpec, recordings: Option<Recordings>, mut inbox: Inbox) {
-    let mut wait = RESTART_AFTER;
+    let mut restarts = Restarts::default();
     loop {
         let run = task::PeerTask::new(&spec, recordings.as_ref()).run(&mut inbox);
         let Err(panic) = panics::caught(run).await else {
             return;
         };
+        let wait = restarts.wait();
         error!(
             peer = %spec.name,
             panic,
@@ -241,7 +239,6 @@ async fn supervise(spec: PeerSpec, recordings: Option<Recordings>, mut inbox: In
         if inbox.stopped_within(wait).await {
             return;
         }
-        wait = (wait * 2).min(RESTART_AFTER_MOST);
     }
 }
 

@@ -186,7 +186,7 @@ impl Speaker {
             }
             if let Some(snapshot) = &current {
                 // It computes: the other threads have the peers meanwhile.
-                let since = source.changed_since().unwrap_or_else(Instant::now);
+                let since = source.changed_since();
                 tokio::task::block_in_place(|| pace.round(|| self.round(snapshot, since)));
             }
         }

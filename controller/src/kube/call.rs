@@ -266,8 +266,8 @@ async fn answer<T: for<'de> Deserialize<'de>>(
     read.map_err(|error| Failure::NoAnswer(format!("not the JSON that was expected: {error}")))
 }
 
-/// What an error says, and what is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
+/// What an error says, and what is behind it, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     // A chain is short; this holds even for one that bites its tail.

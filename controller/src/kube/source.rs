@@ -132,10 +132,10 @@ impl Source {
     }
 
     /// When the first of the changes was told that snapshots have brought since this was asked last;
-    /// `None` where they have brought none.
-    pub fn changed_since(&self) -> Option<Instant> {
+    /// now, where they have brought none.
+    pub fn changed_since(&self) -> Instant {
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        oldest.take()
+        oldest.take().unwrap_or_else(Instant::now)
     }
 
     /// Returns when the latest snapshot has every Service at least as new as the API server had it

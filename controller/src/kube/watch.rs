@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::backoff::Retry;
+use super::call::chain;
 use super::client::{ANSWER, CONNECT};
 use super::object::key;
 use crate::object::{Kind, Object, ObjectKey};
@@ -97,7 +98,7 @@ pub async fn watch<K>(
                 (Change::Remove(key, read(object).1), None)
             }
             Err(error) => {
-                let change = Change::Failing(kind, reason(&error).into());
+                let change = Change::Failing(kind, chain(&error).into());
                 (change, Some(retry.after_failure()))
             }
         };
@@ -135,7 +136,7 @@ pub async fn refresh<K>(
         let list = match tokio::time::timeout(LIST, api.list(&page)).await {
             Ok(Ok(list)) => list,
             Ok(Err(error)) => {
-                warn!(%kind, error = reason(&error), "the API server does not list");
+                warn!(%kind, error = chain(&error), "the API server does not list");
                 // A place in a list is forgotten after a while; then it begins anew.
                 page.continue_token = None;
                 tokio::time::sleep(retry.after_failure()).await;
@@ -167,22 +168,4 @@ fn told<K: kube::Resource>(kind: Kind, object: K, read: &impl Fn(K) -> Reading) 
         (Some(object), version) => Change::Apply(Box::new(object), version),
         (None, version) => Change::Remove(key, version),
     }
-}
-
-/// The error and what caused it, on one line.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    // A chain has an end; this is against one that has not.
-    for _ in 0..8 {
-        let Some(next) = cause else {
-            break;
-        };
-        let more = next.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = next.source();
-    }
-    text
 }

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tracing::{debug, error, warn};
 
 use crate::net::netlink::{Dump, MAX_DATAGRAM, Message, RouteSocket, messages};
-use crate::peer_io::panics;
+use crate::panics;
 use table::Table;
 
 /// Wait before the kernel is asked anew after it has refused.

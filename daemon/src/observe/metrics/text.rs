@@ -19,12 +19,7 @@ impl<T> Metric<T> {
         help: &'static str,
         read: fn(&T, &mut Samples<'_>),
     ) -> Metric<T> {
-        Metric {
-            name,
-            kind: "gauge",
-            help,
-            read,
-        }
+        Metric::new("gauge", name, help, read)
     }
 
     /// A value that only goes up.
@@ -33,12 +28,7 @@ impl<T> Metric<T> {
         help: &'static str,
         read: fn(&T, &mut Samples<'_>),
     ) -> Metric<T> {
-        Metric {
-            name,
-            kind: "counter",
-            help,
-            read,
-        }
+        Metric::new("counter", name, help, read)
     }
 
     /// How long something took, each time.
@@ -47,9 +37,18 @@ impl<T> Metric<T> {
         help: &'static str,
         read: fn(&T, &mut Samples<'_>),
     ) -> Metric<T> {
+        Metric::new("histogram", name, help, read)
+    }
+
+    const fn new(
+        kind: &'static str,
+        name: &'static str,
+        help: &'static str,
+        read: fn(&T, &mut Samples<'_>),
+    ) -> Metric<T> {
         Metric {
             name,
-            kind: "histogram",
+            kind,
             help,
             read,
         }
