@@ -74,9 +74,7 @@ fn build_gobgp() -> Result<Gobgp, String> {
     let up_to_date = std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted);
     if !up_to_date {
         say(&format!("lab: building GoBGP into {}", built.display()));
-        compile(&source, &built)?;
-        let copied = std::fs::copy(source.join("Containerfile"), built.join("Containerfile"));
-        copied.map_err(|error| format!("Containerfile: {error}"))?;
+        compile("GoBGP", &source, &built, &PACKAGES)?;
     }
     let engine = Engine::find(&folder(), &built, !up_to_date);
     say(&format!("LAB_ENGINE {engine}"));
@@ -88,23 +86,29 @@ fn build_gobgp() -> Result<Gobgp, String> {
     })
 }
 
-/// Static binaries, so that they run in an image with nothing else.
-fn compile(source: &Path, built: &Path) -> Result<(), String> {
+/// Static programs of Go packages, so that they run in an image with nothing else, and the
+/// Containerfile of that image beside them. `what` is for people.
+pub(crate) fn compile(
+    what: &str,
+    source: &Path,
+    built: &Path,
+    packages: &[&str],
+) -> Result<(), String> {
     std::fs::create_dir_all(built).map_err(|error| format!("{}: {error}", built.display()))?;
     let mut go = Command::new("go");
     go.current_dir(source)
         .env("CGO_ENABLED", "0")
         .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
         .arg(built.join(""))
-        .args(PACKAGES);
+        .args(packages);
     let result = go
         .output()
-        .map_err(|error| format!("GoBGP needs Go to be built: {error}"))?;
-    match result.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "cannot build GoBGP: {}",
-            String::from_utf8_lossy(&result.stderr).trim()
-        )),
+        .map_err(|error| format!("{what}: Go is needed to build it: {error}"))?;
+    if !result.status.success() {
+        let said = String::from_utf8_lossy(&result.stderr);
+        return Err(format!("cannot build {what}: {}", said.trim()));
     }
+    let copied = std::fs::copy(source.join("Containerfile"), built.join("Containerfile"));
+    copied.map_err(|error| format!("Containerfile: {error}"))?;
+    Ok(())
 }

@@ -1,7 +1,6 @@
 //! Images without a registry: archives that each node's containerd reads.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::lab::say;
@@ -55,29 +54,10 @@ fn build(gobgp: &setup::Gobgp) -> Result<Images, String> {
     let is_there = std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted);
     if !is_there || !archive.exists() {
         say("lab: building the image of the cluster's Pods");
-        compile(&source, &built)?;
-        let copied = std::fs::copy(source.join("Containerfile"), built.join("Containerfile"));
-        copied.map_err(|error| format!("Containerfile: {error}"))?;
+        // From Go's own library alone.
+        setup::compile("the cluster's Pods", &source, &built, &["./..."])?;
         gobgp.engine.archive(&built, NAME, &archive)?;
         std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
     }
     Ok(Images { archive })
-}
-
-/// Static programs, from Go's own library alone.
-fn compile(source: &Path, built: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(built).map_err(|error| format!("{}: {error}", built.display()))?;
-    let mut go = Command::new("go");
-    go.current_dir(source)
-        .env("CGO_ENABLED", "0")
-        .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
-        .arg(built.join(""))
-        .arg("./...");
-    let result = go
-        .output()
-        .map_err(|error| format!("the cluster's Pods need Go to be built: {error}"))?;
-    match result.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&result.stderr).trim().to_owned()),
-    }
 }
