@@ -6,6 +6,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use super::advertise::Group;
 use crate::attribute::{FLAG_EXTENDED_LENGTH, FLAG_OPTIONAL};
 use crate::codec::HEADER_LENGTH;
+use crate::route::RoutesOf;
 use crate::{Family, RouteSet};
 
 /// Header, Withdrawn Routes Length, Total Path Attribute Length.
@@ -23,7 +24,7 @@ pub(super) trait Prefix: Copy + Ord + std::fmt::Debug {
     const FAMILY: Family;
 
     /// The routes of the family in a set.
-    fn routes(set: &RouteSet) -> &[(Self, u32)];
+    fn routes(set: &RouteSet) -> &RoutesOf<Self>;
 
     /// Length in bits, and the octets of the address.
     fn parts(&self) -> (u8, [u8; 16]);
@@ -44,7 +45,7 @@ pub(super) trait Prefix: Copy + Ord + std::fmt::Debug {
 impl Prefix for Ipv4Net {
     const FAMILY: Family = Family::Ipv4Unicast;
 
-    fn routes(set: &RouteSet) -> &[(Ipv4Net, u32)] {
+    fn routes(set: &RouteSet) -> &RoutesOf<Ipv4Net> {
         set.ipv4()
     }
 
@@ -58,7 +59,7 @@ impl Prefix for Ipv4Net {
 impl Prefix for Ipv6Net {
     const FAMILY: Family = Family::Ipv6Unicast;
 
-    fn routes(set: &RouteSet) -> &[(Ipv6Net, u32)] {
+    fn routes(set: &RouteSet) -> &RoutesOf<Ipv6Net> {
         set.ipv6()
     }
 

@@ -1,18 +1,19 @@
 //! One family of an Adj-RIB-Out: what is desired, what the peer holds, and what is still to send.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use imbl::ordmap::DiffItem;
 
 use super::advertise::{Advertise, Group, Unsendable};
 use super::pack::{self, Prefix};
 use super::{Step, Unsent};
-use crate::RouteSet;
 use crate::message::refresh::Subtype;
+use crate::route::RoutesOf;
+use crate::{Family, RouteAttributes, RouteSet};
 
-/// Groups kept beyond twice those in use, before old ones are forgotten.
+/// Groups kept beyond twice the sets of attributes in use, before old ones are forgotten.
 const SPARE_GROUPS: usize = 64;
 
 /// What the peer holds for a prefix.
@@ -34,82 +35,115 @@ enum Refresh {
     EndOwed,
 }
 
+/// What becomes of the routes that share one set of attributes.
+#[derive(Debug)]
+struct Wanted {
+    /// The number of their group, or why they are not sent.
+    group: Result<u32, Unsendable>,
+    /// Routes of the desired set that have it.
+    routes: usize,
+}
+
 /// The Adj-RIB-Out of one family.
 ///
-/// While the peer holds what is desired, this is a pointer to the shared set. Only while it does
-/// not, there are 12 octets for every route besides.
+/// While the peer holds what is desired, this is the shared set. Only while it does not, there is
+/// an entry for each route in which they differ.
 #[derive(Debug)]
-pub(super) struct Table<P> {
-    desired: Arc<RouteSet>,
-    /// For each set of attributes of `desired`: its group, or why its routes are not sent.
-    wanted: Vec<Result<u32, Unsendable>>,
+pub(super) struct Table<P: Prefix> {
+    desired: RoutesOf<P>,
+    /// Of each set of attributes in `desired`.
+    wanted: BTreeMap<Arc<RouteAttributes>, Wanted>,
     groups: Vec<Group>,
     numbers: BTreeMap<Group, u32>,
-    /// For each route of `desired`: what the peer holds. `None`: what is wanted.
-    held: Option<Vec<Held>>,
-    /// Sorted routes that the peer holds and should not, and how many of them are withdrawn.
-    withdrawals: Vec<(P, Held)>,
-    withdrawn: usize,
-    /// Positions in `desired` to announce, by group, and how many of them are announced.
-    announcements: Vec<u32>,
-    announced: usize,
+    /// What the peer holds where that is not what is desired, but for what `to_send` has sent.
+    differing: BTreeMap<P, Held>,
+    to_send: ToSend<P>,
     /// Owed from the first set on, once (RFC 4724 §2). `None` until that set has come.
     end_of_rib: Option<bool>,
     refresh: Refresh,
     negotiated: bool,
 }
 
+/// `differing` in the order in which it is sent, and how much of it is.
+#[derive(Debug)]
+struct ToSend<P> {
+    withdrawals: Vec<P>,
+    withdrawn: usize,
+    /// Routes of a group side by side, and in prefix order.
+    announcements: Vec<(u32, P)>,
+    announced: usize,
+}
+
+impl<P: Prefix> ToSend<P> {
+    const NOTHING: ToSend<P> = ToSend {
+        withdrawals: Vec::new(),
+        withdrawn: 0,
+        announcements: Vec::new(),
+        announced: 0,
+    };
+
+    /// Routes of which the peer has been told since the lists were made.
+    fn sent(&self) -> impl Iterator<Item = &P> {
+        let announced = self.announcements.iter().take(self.announced);
+        let withdrawn = self.withdrawals.iter().take(self.withdrawn);
+        withdrawn.chain(announced.map(|(_, prefix)| prefix))
+    }
+
+    fn is_done(&self) -> bool {
+        self.withdrawn == self.withdrawals.len() && self.announced == self.announcements.len()
+    }
+}
+
 impl<P: Prefix> Table<P> {
     pub(super) fn new(negotiated: bool) -> Table<P> {
         Table {
-            desired: Arc::default(),
-            wanted: Vec::new(),
+            desired: RoutesOf::new(),
+            wanted: BTreeMap::new(),
             groups: Vec::new(),
             numbers: BTreeMap::new(),
-            held: None,
-            withdrawals: Vec::new(),
-            withdrawn: 0,
-            announcements: Vec::new(),
-            announced: 0,
+            differing: BTreeMap::new(),
+            to_send: ToSend::NOTHING,
             end_of_rib: None,
             refresh: Refresh::None,
             negotiated,
         }
     }
 
-    pub(super) fn set_desired(&mut self, desired: &Arc<RouteSet>, advertise: &Advertise) {
+    /// Replaces the desired set: takes the time of the difference to the one before.
+    pub(super) fn set_desired(&mut self, desired: &RouteSet, advertise: &Advertise) {
         if self.end_of_rib.is_none() {
             self.end_of_rib = Some(self.negotiated);
         }
-        if Arc::ptr_eq(&self.desired, desired) {
+        let desired = P::routes(desired);
+        if self.desired.ptr_eq(desired) {
             return;
         }
-        let before = self.take_held(advertise);
-        self.wanted = self.number_groups(desired, advertise);
-        self.desired = Arc::clone(desired);
-        let mut held = Vec::with_capacity(P::routes(desired).len());
-        let mut withdrawals = Vec::new();
-        let mut before = before.into_iter().peekable();
-        for (prefix, attributes) in P::routes(desired) {
-            while let Some(gone) = before.next_if(|(old, _)| old < prefix) {
-                withdrawals.push(gone);
-            }
-            let now = match before.next_if(|(old, _)| old == prefix) {
-                Some((_, now)) => now,
-                None => Held::Nothing,
+        self.note_sent();
+        let before = std::mem::replace(&mut self.desired, desired.clone());
+        let mut differing = Vec::new();
+        for change in before.diff(desired) {
+            let (prefix, old, new) = match change {
+                DiffItem::Add(prefix, new) => (prefix, None, Some(new)),
+                DiffItem::Update { old, new } => (new.0, Some(old.1), Some(new.1)),
+                DiffItem::Remove(prefix, old) => (prefix, Some(old), None),
             };
-            let sendable = matches!(self.wanted.get(*attributes as usize), Some(Ok(_)));
-            match (sendable, now) {
-                (true, _) | (false, Held::Nothing) => held.push(now),
-                (false, Held::Stale | Held::Group(_)) => {
-                    withdrawals.push((*prefix, now));
-                    held.push(Held::Nothing);
-                }
+            let before = old.and_then(|old| self.release(old));
+            let wanted = new.and_then(|new| self.number(new, advertise));
+            let held = match self.differing.remove(prefix) {
+                Some(held) => held,
+                None => before.map_or(Held::Nothing, Held::Group),
+            };
+            if held != wanted.map_or(Held::Nothing, Held::Group) {
+                differing.push((*prefix, held));
             }
         }
-        withdrawals.extend(before);
-        self.withdrawals = withdrawals;
-        self.plan(held);
+        match self.differing.is_empty() {
+            // In prefix order, which is built at once.
+            true => self.differing = differing.into_iter().collect(),
+            false => self.differing.extend(differing),
+        }
+        self.forget(advertise);
+        self.plan();
     }
 
     pub(super) fn refresh(&mut self, enhanced: bool) {
@@ -119,31 +153,38 @@ impl<P: Prefix> Table<P> {
         if enhanced {
             self.refresh = Refresh::BeginOwed;
         }
-        let held = (0..P::routes(&self.desired).len())
-            .map(|index| stale(self.held_at(index)))
-            .collect();
-        self.plan(held);
+        self.note_sent();
+        let mut differing = std::mem::take(&mut self.differing);
+        for held in differing.values_mut() {
+            *held = stale(*held);
+        }
+        let held = self.desired.iter();
+        let held = held.filter(|(_, attributes)| self.group_of(attributes).is_some());
+        for (prefix, _) in held {
+            differing.entry(*prefix).or_insert(Held::Stale);
+        }
+        self.differing = differing;
+        self.plan();
     }
 
     pub(super) fn is_pending(&self) -> bool {
-        self.withdrawn < self.withdrawals.len()
-            || self.announced < self.announcements.len()
-            || self.refresh != Refresh::None
-            || self.end_of_rib == Some(true)
+        !self.to_send.is_done() || self.refresh != Refresh::None || self.end_of_rib == Some(true)
     }
 
     /// Writes one UPDATE of withdrawals, if there are any left.
     pub(super) fn write_withdrawals(&mut self, out: &mut BytesMut, advertise: &Advertise) -> bool {
-        let rest = self.withdrawals.get(self.withdrawn..).unwrap_or_default();
+        let ToSend {
+            withdrawals,
+            withdrawn,
+            ..
+        } = &self.to_send;
+        let rest = withdrawals.get(*withdrawn..).unwrap_or_default();
         if rest.is_empty() {
             return false;
         }
-        let prefixes = rest.iter().map(|(prefix, _)| *prefix);
-        self.withdrawn += pack::withdraw(prefixes, advertise.rules().max_send_length(), out);
-        if self.withdrawn == self.withdrawals.len() {
-            self.withdrawals = Vec::new();
-            self.withdrawn = 0;
-        }
+        let limit = advertise.rules().max_send_length();
+        self.to_send.withdrawn += pack::withdraw(rest.iter().copied(), limit, out);
+        self.finish();
         true
     }
 
@@ -169,17 +210,27 @@ impl<P: Prefix> Table<P> {
         Step::Idle
     }
 
+    /// Takes the time of what is still to be sent.
     pub(super) fn advertised(&self) -> usize {
-        let holds = |index: &usize| self.held_at(*index) != Held::Nothing;
-        let still = self.withdrawals.len() - self.withdrawn;
-        (0..P::routes(&self.desired).len()).filter(holds).count() + still
+        let wanted = self.wanted.values().filter(|wanted| wanted.group.is_ok());
+        let wanted: usize = wanted.map(|wanted| wanted.routes).sum();
+        let ToSend {
+            withdrawals,
+            withdrawn,
+            announcements,
+            announced,
+        } = &self.to_send;
+        let rest = announcements.get(*announced..).unwrap_or_default();
+        let lacks = |(_, prefix): &&(u32, P)| self.differing.get(prefix) == Some(&Held::Nothing);
+        let lacking = rest.iter().filter(lacks).count();
+        wanted + (withdrawals.len() - withdrawn) - lacking
     }
 
     pub(super) fn unsent(&self) -> Vec<Unsent> {
         let mut counts: BTreeMap<Unsendable, usize> = BTreeMap::new();
-        for (_, attributes) in P::routes(&self.desired) {
-            if let Some(Err(reason)) = self.wanted.get(*attributes as usize) {
-                *counts.entry(*reason).or_default() += 1;
+        for wanted in self.wanted.values() {
+            if let Err(reason) = wanted.group {
+                *counts.entry(reason).or_default() += wanted.routes;
             }
         }
         let unsent = |(reason, routes)| Unsent {
@@ -192,162 +243,125 @@ impl<P: Prefix> Table<P> {
 
     /// One UPDATE with routes of one group.
     fn write_announcements(&mut self, limit: usize, out: &mut BytesMut) -> bool {
-        let routes = P::routes(&self.desired);
-        let wanted = &self.wanted;
-        let rest = self.announcements.get(self.announced..).unwrap_or_default();
-        let lookup = |position: &u32| {
-            let (prefix, attributes) = routes.get(*position as usize)?;
-            let group = *wanted.get(*attributes as usize)?.as_ref().ok()?;
-            Some((*prefix, group))
-        };
-        let Some(number) = rest.first().and_then(lookup).map(|(_, group)| group) else {
+        let ToSend {
+            announcements,
+            announced,
+            ..
+        } = &self.to_send;
+        let rest = announcements.get(*announced..).unwrap_or_default();
+        let Some((number, _)) = rest.first() else {
             return false;
         };
-        let Some(group) = self.groups.get(number as usize) else {
+        let Some(group) = self.groups.get(*number as usize) else {
             return false;
         };
-        let prefixes = rest
-            .iter()
-            .map_while(lookup)
-            .take_while(|(_, group)| *group == number)
-            .map(|(prefix, _)| prefix);
-        let count = pack::announce(group, prefixes, limit, out);
-        if let Some(held) = &mut self.held {
-            for position in rest.iter().take(count) {
-                if let Some(held) = held.get_mut(*position as usize) {
-                    *held = Held::Group(number);
-                }
-            }
-        }
-        self.announced += count;
-        if self.announced == self.announcements.len() {
-            self.announcements = Vec::new();
-            self.announced = 0;
-            self.held = None;
-        }
+        let of_group = rest.iter().take_while(|(other, _)| other == number);
+        let count = pack::announce(group, of_group.map(|(_, prefix)| *prefix), limit, out);
+        self.to_send.announced += count;
+        self.finish();
         true
     }
 
-    fn held_at(&self, index: usize) -> Held {
-        match &self.held {
-            Some(held) => held.get(index).copied().unwrap_or(Held::Nothing),
-            None => self.wanted_at(index),
+    /// The group of routes with these attributes; `None` where they are not sent.
+    fn group_of(&self, attributes: &Arc<RouteAttributes>) -> Option<u32> {
+        let wanted = self.wanted.get(attributes)?;
+        wanted.group.ok()
+    }
+
+    /// One route more has these attributes: gives their group, if they are sent.
+    fn number(&mut self, attributes: &Arc<RouteAttributes>, advertise: &Advertise) -> Option<u32> {
+        let wanted = match self.wanted.get_mut(attributes) {
+            Some(wanted) => wanted,
+            None => {
+                let (groups, numbers) = (&mut self.groups, &mut self.numbers);
+                let group = group(attributes, P::FAMILY, advertise, groups, numbers);
+                let wanted = self.wanted.entry(Arc::clone(attributes));
+                wanted.or_insert(Wanted { group, routes: 0 })
+            }
+        };
+        wanted.routes += 1;
+        wanted.group.ok()
+    }
+
+    /// One route less has these attributes: gives their group, if they were sent.
+    fn release(&mut self, attributes: &Arc<RouteAttributes>) -> Option<u32> {
+        let wanted = self.wanted.get_mut(attributes)?;
+        wanted.routes = wanted.routes.saturating_sub(1);
+        let (group, is_used) = (wanted.group.ok(), wanted.routes > 0);
+        if !is_used {
+            self.wanted.remove(attributes);
+        }
+        group
+    }
+
+    /// Where attributes change over and over, groups that nothing has any more are forgotten.
+    fn forget(&mut self, advertise: &Advertise) {
+        if self.groups.len() <= 2 * self.wanted.len() + SPARE_GROUPS {
+            return;
+        }
+        self.groups.clear();
+        self.numbers.clear();
+        let (groups, numbers) = (&mut self.groups, &mut self.numbers);
+        for (attributes, wanted) in &mut self.wanted {
+            wanted.group = group(attributes, P::FAMILY, advertise, groups, numbers);
+        }
+        // The peer is slow and the attributes change: it is told some of them once more.
+        for held in self.differing.values_mut() {
+            *held = stale(*held);
         }
     }
 
-    fn wanted_at(&self, index: usize) -> Held {
-        let route = P::routes(&self.desired).get(index);
-        match route.and_then(|(_, attributes)| self.wanted.get(*attributes as usize)) {
-            Some(Ok(group)) => Held::Group(*group),
-            Some(Err(_)) | None => Held::Nothing,
+    /// Notes what has been sent since the lists were made, which are to be made anew.
+    fn note_sent(&mut self) {
+        let to_send = std::mem::replace(&mut self.to_send, ToSend::NOTHING);
+        for prefix in to_send.sent() {
+            self.differing.remove(prefix);
         }
     }
 
-    /// Everything the peer holds, sorted.
-    fn take_held(&mut self, advertise: &Advertise) -> Vec<(P, Held)> {
-        let forget = self.groups.len() > 2 * self.wanted.len() + SPARE_GROUPS;
-        if forget && self.held.is_none() && self.withdrawals.is_empty() {
-            self.groups.clear();
-            self.numbers.clear();
-            let desired = Arc::clone(&self.desired);
-            self.wanted = self.number_groups(&desired, advertise);
+    /// When all is sent the peer holds what is desired.
+    fn finish(&mut self) {
+        if self.to_send.is_done() {
+            self.to_send = ToSend::NOTHING;
+            self.differing = BTreeMap::new();
         }
-        let withdrawals = std::mem::take(&mut self.withdrawals);
-        let gone = withdrawals.into_iter().skip(self.withdrawn);
-        self.withdrawn = 0;
-        let routes = P::routes(&self.desired).iter().enumerate();
-        let kept = routes
-            .map(|(index, (prefix, _))| (*prefix, self.held_at(index)))
-            .filter(|(_, held)| *held != Held::Nothing);
-        let mut held = merge(kept, gone);
-        if forget && self.groups.len() > 2 * self.wanted.len() + SPARE_GROUPS {
-            // The peer is slow and the attributes change: it is told some of them once more.
-            self.groups.clear();
-            self.numbers.clear();
-            for (_, held) in &mut held {
-                *held = stale(*held);
+    }
+
+    /// Lists what has to be sent.
+    fn plan(&mut self) {
+        let mut to_send = ToSend::NOTHING;
+        for prefix in self.differing.keys() {
+            let attributes = self.desired.get(prefix);
+            match attributes.and_then(|attributes| self.group_of(attributes)) {
+                Some(group) => to_send.announcements.push((group, *prefix)),
+                None => to_send.withdrawals.push(*prefix),
             }
         }
-        held
+        // Those of a group stay in prefix order.
+        to_send.announcements.sort_by_key(|(group, _)| *group);
+        self.to_send = to_send;
     }
+}
 
-    fn number_groups(
-        &mut self,
-        desired: &RouteSet,
-        advertise: &Advertise,
-    ) -> Vec<Result<u32, Unsendable>> {
-        let mut number = |group: Group| {
-            let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-            let groups = &mut self.groups;
-            *self.numbers.entry(group).or_insert_with_key(|group| {
-                groups.push(group.clone());
-                next
-            })
-        };
-        let attributes = match P::routes(desired).is_empty() {
-            true => &[],
-            false => desired.attributes(),
-        };
-        attributes
-            .iter()
-            .map(|attributes| advertise.group(P::FAMILY, attributes).map(&mut number))
-            .collect()
-    }
-
-    /// Lists what has to be announced, routes of a group side by side and in prefix order.
-    fn plan(&mut self, held: Vec<Held>) {
-        self.announced = 0;
-        let mut starts = vec![0_usize; self.groups.len() + 1];
-        let differing = |table: &Table<P>, index: usize, held: Held| match table.wanted_at(index) {
-            wanted @ Held::Group(group) if wanted != held => Some(group as usize),
-            Held::Group(_) | Held::Stale | Held::Nothing => None,
-        };
-        for (index, held) in held.iter().enumerate() {
-            if let Some(group) = differing(self, index, *held) {
-                starts[group + 1] += 1;
-            }
-        }
-        let mut total = 0;
-        for start in &mut starts {
-            total += *start;
-            *start = total;
-        }
-        let mut announcements = vec![0; total];
-        for (index, held) in held.iter().enumerate() {
-            if let Some(group) = differing(self, index, *held) {
-                announcements[starts[group]] = u32::try_from(index).unwrap_or(u32::MAX);
-                starts[group] += 1;
-            }
-        }
-        self.held = (!announcements.is_empty()).then_some(held);
-        self.announcements = announcements;
-    }
+/// The number of the group of these attributes, a new one if there is none.
+fn group(
+    attributes: &RouteAttributes,
+    family: Family,
+    advertise: &Advertise,
+    groups: &mut Vec<Group>,
+    numbers: &mut BTreeMap<Group, u32>,
+) -> Result<u32, Unsendable> {
+    let group = advertise.group(family, attributes)?;
+    let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+    Ok(*numbers.entry(group).or_insert_with_key(|group| {
+        groups.push(group.clone());
+        next
+    }))
 }
 
 fn stale(held: Held) -> Held {
     match held {
         Held::Nothing => Held::Nothing,
         Held::Stale | Held::Group(_) => Held::Stale,
-    }
-}
-
-/// Two sorted lists without a common prefix, as one.
-fn merge<P: Prefix>(
-    one: impl Iterator<Item = (P, Held)>,
-    other: impl Iterator<Item = (P, Held)>,
-) -> Vec<(P, Held)> {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
-    let mut merged = Vec::with_capacity(one.size_hint().1.unwrap_or(0));
-    loop {
-        let order = match (one.peek(), other.peek()) {
-            (Some((left, _)), Some((right, _))) => left.cmp(right),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return merged,
-        };
-        merged.extend(match order {
-            Ordering::Less | Ordering::Equal => one.next(),
-            Ordering::Greater => other.next(),
-        });
     }
 }
