@@ -69,12 +69,30 @@ impl<'a, I: Iterator<Item = (&'a ObjectName, &'a EndpointSlice)>> Walk<'a, I> {
     }
 }
 
-/// Every node that an endpoint of the Service is on, usable or not.
-pub fn nodes(world: &World, service: &ObjectName) -> BTreeSet<Arc<str>> {
+/// What is usable of this Service, seen from `node` if that matters.
+pub fn usable(world: &World, service: &ObjectName, node: Option<&str>) -> Usable {
+    let mut usable = Usable::default();
+    for slice in slices(world, service) {
+        usable.add(slice, node);
+    }
+    usable
+}
+
+/// The Service's slices.
+fn slices<'a>(
+    world: &'a World,
+    service: &'a ObjectName,
+) -> impl Iterator<Item = &'a EndpointSlice> {
     let first = (service.clone(), Arc::from(""));
     let slices = world.endpoint_slices.range(first..);
-    let own = slices.take_while(|((name, _), _)| name == service);
-    own.flat_map(|(_, slice)| &slice.endpoints)
+    let own = slices.take_while(move |((name, _), _)| name == service);
+    own.map(|(_, slice)| slice.as_ref())
+}
+
+/// Every node that an endpoint of the Service is on, usable or not.
+pub fn nodes(world: &World, service: &ObjectName) -> BTreeSet<Arc<str>> {
+    slices(world, service)
+        .flat_map(|slice| &slice.endpoints)
         .filter_map(|e| e.node.clone())
         .collect()
 }

@@ -112,13 +112,13 @@ fn explain_node(node: Arc<str>, alone: &World, options: health::Options) -> Node
     let routes: Vec<RouteExplanation> = peers
         .iter()
         .flat_map(|(peer, routes)| routes.iter().map(move |route| (peer, route)))
-        .map(|(peer, route)| RouteExplanation {
+        .map(|(peer, (prefix, attributes))| RouteExplanation {
             peer: Arc::clone(peer),
-            prefix: route.prefix,
-            attributes: route.attributes.as_ref().clone(),
+            prefix: *prefix,
+            attributes: attributes.as_ref().clone(),
         })
         .collect();
-    let (reason, message) = match verdicts.into_iter().next() {
+    let (reason, message) = match verdicts.into_iter().next().map(|(_, verdict)| verdict) {
         Some(Verdict::NotAnnounced(reason)) => (Some(reason.word()), reason.to_string()),
         Some(Verdict::Announced { peers }) => (None, format!("announced to {}", peers.join(", "))),
         None => (

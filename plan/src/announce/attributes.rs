@@ -49,7 +49,11 @@ impl Attributes {
         Attributes {
             // No LOCAL_PREF is 100, no MED is the best one (RFC 4271 §9.1.2.2).
             local_pref: std::cmp::max_by_key(self.local_pref, other.local_pref, |local_pref| {
-                local_pref.unwrap_or(DEFAULT_LOCAL_PREF)
+                // Of none and 100 always the same is said.
+                (
+                    local_pref.unwrap_or(DEFAULT_LOCAL_PREF),
+                    local_pref.is_some(),
+                )
             }),
             med: self.med.min(other.med),
             as_path_prepend: self.as_path_prepend.min(other.as_path_prepend),
