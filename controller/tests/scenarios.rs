@@ -184,8 +184,8 @@ fn show_node(out: &mut String, node: &str, world: &World, options: health::Optio
     let _ = writeln!(out, "\nnode {node} ({:?}, {:?})", health.class, health.why);
     for (peer, routes) in &announcements.peers {
         let _ = writeln!(out, "  peer {peer}");
-        for route in routes.iter() {
-            let _ = writeln!(out, "    {}{}", route.prefix, said(&route.attributes));
+        for (prefix, attributes) in routes {
+            let _ = writeln!(out, "    {prefix}{}", said(attributes));
         }
     }
     for (service, verdict) in announcements.services(world) {
@@ -223,8 +223,8 @@ fn agrees_with_explain(
             "{name} {node}"
         );
         for route in &found.routes {
-            let mut announced = announcements.peers[&route.peer].iter();
-            assert!(announced.any(|other| other.prefix == route.prefix));
+            let announced = &announcements.peers[&route.peer];
+            assert!(announced.contains_key(&route.prefix));
         }
     }
 }

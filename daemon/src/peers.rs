@@ -1,6 +1,6 @@
 //! Which neighbours this node has, and what each is told: the World's answer turned into tasks.
 //!
-//! [`desired`] says what should be, [`Peers::apply`] makes it so by comparing with what is. A peer
+//! [`Neighbours::desired`] says what should be, [`Peers::apply`] makes it so by comparing with what is. A peer
 //! whose session parameters changed gets Cease/6 and begins anew; one whose routes changed keeps
 //! its session.
 
@@ -37,28 +37,45 @@ pub struct DesiredPeer {
     pub routes: Arc<RouteSet>,
 }
 
-/// The neighbours that this node is to have, by name.
-pub fn desired(
-    world: &World,
-    announcements: &Announcements,
-    identity: &Identity,
-) -> BTreeMap<Arc<str>, DesiredPeer> {
-    let mut sets = routes::Sets::default();
-    let mut peers = BTreeMap::new();
-    for (name, wanted) in &announcements.peers {
-        let Some(peer) = world.peers.get(name) else {
-            continue;
-        };
-        match spec::spec(peer, world, identity) {
-            Ok(spec) => {
-                let routes = sets.of(wanted, &spec.config);
-                peers.insert(Arc::clone(name), DesiredPeer { spec, routes });
-            }
-            // The reader of manifests refuses such a peer, so this is its defect.
-            Err(reason) => warn!(peer = %name, reason, "the peer cannot be used"),
+/// The neighbours that this node is to have, from round to round.
+#[derive(Debug)]
+pub struct Neighbours {
+    identity: Identity,
+    sets: routes::Sets,
+}
+
+impl Neighbours {
+    /// None yet, of the node of this identity.
+    pub fn new(identity: Identity) -> Neighbours {
+        Neighbours {
+            identity,
+            sets: routes::Sets::default(),
         }
     }
-    peers
+
+    /// Those of this World, by name. Takes the time of what differs from the round before.
+    pub fn desired(
+        &mut self,
+        world: &World,
+        announcements: &Announcements,
+    ) -> BTreeMap<Arc<str>, DesiredPeer> {
+        self.sets.begin();
+        let mut peers = BTreeMap::new();
+        for (name, wanted) in &announcements.peers {
+            let Some(peer) = world.peers.get(name) else {
+                continue;
+            };
+            match spec::spec(peer, world, &self.identity) {
+                Ok(spec) => {
+                    let routes = self.sets.of(name, wanted, &spec.config);
+                    peers.insert(Arc::clone(name), DesiredPeer { spec, routes });
+                }
+                // The reader of manifests refuses such a peer, so this is its defect.
+                Err(reason) => warn!(peer = %name, reason, "the peer cannot be used"),
+            }
+        }
+        peers
+    }
 }
 
 /// The running peers, for those who ask about them.

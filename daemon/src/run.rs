@@ -19,7 +19,7 @@ use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
 use crate::options::{self, AnnounceArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
-use crate::peers::{Identity, Peers, desired};
+use crate::peers::{Identity, Neighbours, Peers};
 use crate::record::Recordings;
 use crate::runtime;
 use crate::signals::{Heard, Signals};
@@ -91,7 +91,7 @@ async fn run(args: Args) -> Result<(), String> {
         clock: Clock::start(),
         source,
         peers,
-        identity,
+        neighbours: Neighbours::new(identity),
         views,
     };
     daemon.serve().await?;
@@ -119,7 +119,7 @@ struct Daemon {
     clock: Clock,
     source: Source,
     peers: Peers,
-    identity: Identity,
+    neighbours: Neighbours,
     views: watch::Sender<Arc<View>>,
 }
 
@@ -171,7 +171,7 @@ impl Daemon {
             self.source.set_assignments(after);
         }
         if let Some(announcements) = &view.announcements {
-            let peers = desired(&view.world, announcements, &self.identity);
+            let peers = self.neighbours.desired(&view.world, announcements);
             self.peers.apply(peers, since);
         }
         let store = view.state_error.is_some().then_some(STORE_AGAIN);

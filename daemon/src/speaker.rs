@@ -13,7 +13,8 @@ use controller::kube::{Role, Source, client};
 use controller::last_known;
 use controller::snapshot::Snapshot;
 use futures::future::OptionFuture;
-use plan::{Allocation, World, announce};
+use plan::announce::Announcer;
+use plan::{Allocation, World};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -22,7 +23,7 @@ use crate::net::{interface, memory};
 use crate::observe::{self, Observed};
 use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs};
 use crate::pace::{Pace, after};
-use crate::peers::{Identity, Peers, desired};
+use crate::peers::{Identity, Neighbours, Peers};
 use crate::record::Recordings;
 use crate::runtime;
 use crate::signals::{Heard, Signals};
@@ -119,12 +120,14 @@ async fn run(args: Args) -> Result<(), String> {
             None
         })
     });
+    let identity = Identity {
+        node: Arc::clone(&node),
+        host: interface::first_ipv4(),
+    };
     let speaker = Speaker {
-        identity: Identity {
-            node,
-            host: interface::first_ipv4(),
-        },
-        health,
+        announcer: Announcer::new(&node, health),
+        neighbours: Neighbours::new(identity),
+        node,
         peers,
         views,
         keeper: Keeper::new(args.state),
@@ -139,8 +142,9 @@ async fn run(args: Args) -> Result<(), String> {
 }
 
 struct Speaker {
-    identity: Identity,
-    health: plan::health::Options,
+    node: Arc<str>,
+    announcer: Announcer,
+    neighbours: Neighbours,
     peers: Peers,
     views: watch::Sender<Arc<View>>,
     keeper: Keeper,
@@ -199,13 +203,13 @@ impl Speaker {
     fn round(&mut self, snapshot: &Snapshot, since: Instant) {
         self.problems.log(&snapshot.problems);
         let world = snapshot.world.clone();
-        let announcements = announce(&self.identity.node, &world, self.health);
-        let peers = desired(&world, &announcements, &self.identity);
+        let announcements = self.announcer.next(&world);
+        let peers = self.neighbours.desired(&world, &announcements);
         self.peers.apply(peers, since.into_std());
         self.rounds += 1;
         self.keeper.keep(&world);
         self.views.send_replace(Arc::new(View {
-            node: Arc::clone(&self.identity.node),
+            node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
             versions: snapshot.versions.clone(),
             rounds: self.rounds,

@@ -8,7 +8,7 @@ use plan::World;
 use plan::announce::announce;
 
 use super::manifests::{NODE, PEER};
-use crate::peers::{self, DesiredPeer, Identity};
+use crate::peers::{DesiredPeer, Identity, Neighbours};
 
 /// Whose address is the NEXT_HOP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub(super) fn desired(world: &World, next_hop: NextHop) -> Option<DesiredPeer> {
         node: Arc::from(NODE),
         host: None,
     };
-    let mut desired = peers::desired(world, &announcements, &identity).remove(PEER)?;
+    let mut neighbours = Neighbours::new(identity);
+    let mut desired = neighbours.desired(world, &announcements).remove(PEER)?;
     if next_hop == NextHop::Node {
         desired.routes = Arc::new(by_node(&desired.routes, world));
     }

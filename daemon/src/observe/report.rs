@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bgp::peer::{PeerAs, PeerStatus};
 use plan::announce::Verdict;
-use plan::world::{AddressRange, World};
+use plan::world::{AddressRange, ObjectName, World};
 use serde_json::{Value, json};
 
 use super::Observed;
@@ -179,12 +179,12 @@ fn session(spec: &PeerSpec, report: &PeerReport) -> Value {
 
 fn services(view: &View) -> Value {
     let announced = view.announcements.as_ref();
-    let verdict = |position: usize| announced?.verdicts.get(position);
-    let services = view.world.services.values().enumerate();
+    let verdict = |name: &ObjectName| announced?.verdicts.get(name);
+    let services = view.world.services.values();
     services
-        .map(|(position, service)| {
+        .map(|service| {
             let held = view.allocation.of(service);
-            let (peers, reason, message) = match verdict(position) {
+            let (peers, reason, message) = match verdict(&service.name) {
                 Some(Verdict::Announced { peers }) => (peers.to_vec(), None, None),
                 Some(Verdict::NotAnnounced(reason)) => {
                     (Vec::new(), Some(reason.word()), Some(reason.to_string()))
@@ -253,14 +253,14 @@ fn routes(view: &View) -> Value {
     announced
         .flat_map(|announced| &announced.peers)
         .flat_map(|(peer, routes)| {
-            routes.iter().map(move |route| {
+            routes.iter().map(move |(prefix, attributes)| {
                 json!({
                     "peer": peer,
-                    "prefix": route.prefix,
-                    "localPref": route.attributes.local_pref,
-                    "med": route.attributes.med,
-                    "asPathPrepend": route.attributes.as_path_prepend,
-                    "communities": communities(&route.attributes.communities),
+                    "prefix": prefix,
+                    "localPref": attributes.local_pref,
+                    "med": attributes.med,
+                    "asPathPrepend": attributes.as_path_prepend,
+                    "communities": communities(&attributes.communities),
                 })
             })
         })

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use controller::Problem;
 use controller::file::Snapshot;
 use controller::record::{Assignment, Assignments, Record, RecordError};
+use plan::Allocation;
 use plan::alloc::{self, Outcome, Reason, Sharing, Timestamp, allocate_at};
+use plan::announce::Announcer;
 use plan::world::{ObjectName, Service, World};
-use plan::{Allocation, announce};
 use tracing::{error, info};
 
 use crate::view::{ProblemLog, View};
@@ -20,7 +21,7 @@ use crate::view::{ProblemLog, View};
 pub struct Rounds {
     node: Arc<str>,
     record: Record,
-    options: plan::health::Options,
+    announcer: Announcer,
     allocation: alloc::Options,
     /// What the latest round remembered of shared addresses.
     sharing: Sharing,
@@ -39,9 +40,9 @@ impl Rounds {
         allocation: alloc::Options,
     ) -> Rounds {
         Rounds {
+            announcer: Announcer::new(&node, options),
             node,
             record,
-            options,
             allocation,
             sharing: Sharing::default(),
             problems: ProblemLog::default(),
@@ -76,7 +77,7 @@ impl Rounds {
             versions: snapshot.versions.clone(),
             rounds: self.done,
             state_error: stored.err().map(|error| error.to_string()),
-            announcements: Some(announce(&self.node, &world, self.options)),
+            announcements: Some(self.announcer.next(&world)),
             world,
             allocation,
         }

@@ -12,8 +12,9 @@ use controller::kube::configuration_state::{Component, ConfigurationStateWriter}
 use controller::kube::events::{self, About, Event, EventWriter};
 use controller::kube::fence::Fence;
 use controller::kube::service_bgp_status::{Config, Owner, Peers, ServiceBgpStatusWriter, Session};
+use imbl::ordmap::DiffItem;
 use kube::Client;
-use plan::announce::Verdict;
+use plan::announce::{Verdict, Verdicts};
 use plan::world::ObjectName;
 use tokio::sync::watch;
 
@@ -33,9 +34,6 @@ pub struct Reporter {
     peers: PeerTable,
     views: watch::Receiver<Arc<View>>,
 }
-
-/// What has been announced to whom.
-type Announced = BTreeMap<ObjectName, Peers>;
 
 impl Reporter {
     /// Reports into a namespace, as the speaker of this node.
@@ -83,34 +81,39 @@ impl Reporter {
     /// Reports each view that comes, and how sessions change.
     pub async fn run(mut self) {
         let mut rounds = 0;
-        let mut before: Option<Announced> = None;
+        let mut before: Option<Verdicts> = None;
         while self.views.has_changed().is_ok() {
             let view = Arc::clone(&self.views.borrow_and_update());
             if view.rounds != rounds {
                 rounds = view.rounds;
                 self.configuration.set(&view.problems);
-                let announced = announced(&view);
+                let verdicts = view.announcements.as_ref();
+                let verdicts = verdicts.map(|announced| announced.verdicts.clone());
+                let verdicts = verdicts.unwrap_or_default();
                 match &before {
-                    None => self.services.set(announced.clone()),
+                    // The node was assigned before it was started: no news.
+                    None => self.services.set(announced(&verdicts)),
                     Some(before) => {
-                        self.tell(before, &announced, &view);
-                        self.services.change(changes(before, &announced));
+                        self.tell(before, &verdicts, &view);
+                        self.services.change(changes(before, &verdicts));
                     }
                 }
-                before = Some(announced);
+                before = Some(verdicts);
             }
             self.services.set_sessions(self.sessions().await);
             tokio::time::sleep(EVERY).await;
         }
     }
 
-    /// An Event for each Service that is announced from here from now on. What was announced at the
-    /// start is no news: the node was assigned before.
-    fn tell(&self, before: &Announced, now: &Announced, view: &View) {
-        let new = now.keys().filter(|name| !before.contains_key(*name));
-        for name in new {
-            if let Some(version) = view.versions.get(name) {
-                let about = About::service(name, Arc::clone(&version.uid));
+    /// An Event for each Service that is announced from here from now on.
+    fn tell(&self, before: &Verdicts, now: &Verdicts, view: &View) {
+        for (name, change) in changes(before, now) {
+            let was_announced = before.get(&name).and_then(peers_of).is_some();
+            if change.is_some()
+                && !was_announced
+                && let Some(version) = view.versions.get(&name)
+            {
+                let about = About::service(&name, Arc::clone(&version.uid));
                 self.events.tell(Event::node_assigned(about, &view.node));
             }
         }
@@ -135,25 +138,32 @@ impl Reporter {
     }
 }
 
-fn announced(view: &View) -> Announced {
-    let announced = view.announcements.iter();
-    let verdicts = announced.flat_map(|announced| announced.services(&view.world));
-    let announced = verdicts.filter_map(|(service, verdict)| match verdict {
-        Verdict::Announced { peers } => Some((service.name.clone(), Arc::clone(peers))),
-        Verdict::NotAnnounced(_) => None,
-    });
+/// To whom each Service is announced.
+fn announced(verdicts: &Verdicts) -> BTreeMap<ObjectName, Peers> {
+    let announced = verdicts.iter();
+    let announced =
+        announced.filter_map(|(name, verdict)| Some((name.clone(), peers_of(verdict)?)));
     announced.collect()
 }
 
+fn peers_of(verdict: &Verdict) -> Option<Peers> {
+    match verdict {
+        Verdict::Announced { peers } => Some(Arc::clone(peers)),
+        Verdict::NotAnnounced(_) => None,
+    }
+}
+
 /// What is announced otherwise than before; `None` is no more.
-fn changes(before: &Announced, now: &Announced) -> BTreeMap<ObjectName, Option<Peers>> {
-    let gone = before.keys().filter(|name| !now.contains_key(*name));
-    let gone = gone.map(|name| (name.clone(), None));
-    let new = now
-        .iter()
-        .filter(|(name, peers)| before.get(*name) != Some(*peers));
-    let new = new.map(|(name, peers)| (name.clone(), Some(Arc::clone(peers))));
-    gone.chain(new).collect()
+fn changes(before: &Verdicts, now: &Verdicts) -> BTreeMap<ObjectName, Option<Peers>> {
+    let changes = before.diff(now).filter_map(|change| {
+        let (name, was, is) = match change {
+            DiffItem::Add(name, is) => (name, None, peers_of(is)),
+            DiffItem::Update { old, new } => (new.0, peers_of(old.1), peers_of(new.1)),
+            DiffItem::Remove(name, was) => (name, peers_of(was), None),
+        };
+        (was != is).then(|| (name.clone(), is))
+    });
+    changes.collect()
 }
 
 fn state(state: StateName) -> BgpSessionState {
@@ -169,6 +179,8 @@ fn state(state: StateName) -> BgpSessionState {
 
 #[cfg(test)]
 mod tests {
+    use plan::announce::NotAnnounced;
+
     use super::*;
 
     #[test]
@@ -177,20 +189,32 @@ mod tests {
             namespace: "web".into(),
             name: name.into(),
         };
-        let announced = |entries: &[(&str, &str)]| -> Announced {
+        let verdicts = |entries: &[(&str, &str)]| -> Verdicts {
             let entries = entries.iter();
-            let peers = |peer: &str| Peers::from(vec![Arc::from(peer)]);
+            let verdict = |peer: &str| match peer {
+                "" => Verdict::NotAnnounced(NotAnnounced::NoEndpoints),
+                peer => Verdict::Announced {
+                    peers: Peers::from(vec![Arc::from(peer)]),
+                },
+            };
             entries
-                .map(|(service, peer)| (name(service), peers(peer)))
+                .map(|(service, peer)| (name(service), verdict(peer)))
                 .collect()
         };
-        let before = announced(&[("a", "tor"), ("b", "tor"), ("c", "tor")]);
-        let now = announced(&[("b", "tor"), ("c", "spine"), ("d", "tor")]);
+        let before = verdicts(&[("a", "tor"), ("b", "tor"), ("c", "tor"), ("e", "tor")]);
+        let now = verdicts(&[
+            ("b", "tor"),
+            ("c", "spine"),
+            ("d", "tor"),
+            ("e", ""),
+            ("f", ""),
+        ]);
         let found = changes(&before, &now);
         let expected = BTreeMap::from([
             (name("a"), None),
-            (name("c"), now.get(&name("c")).cloned()),
-            (name("d"), now.get(&name("d")).cloned()),
+            (name("c"), Some(Peers::from(vec![Arc::from("spine")]))),
+            (name("d"), Some(Peers::from(vec![Arc::from("tor")]))),
+            (name("e"), None),
         ]);
         assert_eq!(found, expected);
         assert!(changes(&now, &now.clone()).is_empty());

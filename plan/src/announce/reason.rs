@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use crate::health::Why;
 
+/// Names of BGPPeers.
+pub type PeerNames = Arc<[Arc<str>]>;
+
 /// Whether this node announces a Service.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// To these peers, by name; never empty.
     Announced {
         /// Names of the BGPPeers.
-        peers: Arc<[Arc<str>]>,
+        peers: PeerNames,
     },
     /// To nobody, for this reason.
     NotAnnounced(NotAnnounced),

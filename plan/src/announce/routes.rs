@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
+use super::reason::PeerNames;
 use super::view::Said;
 use super::{Attributes, NotAnnounced, Routes, aggregation};
 use crate::world::{BgpAdvertisement, BgpPeer, IpFamily};
@@ -45,7 +46,7 @@ pub struct Tables {
     sayings: Vec<Sayings>,
     /// By family and the advertisements' addresses in memory, which live as long as the pools' views.
     numbers: BTreeMap<(IpFamily, Vec<usize>), Result<Saying, NotAnnounced>>,
-    names: BTreeMap<Vec<bool>, Arc<[Arc<str>]>>,
+    names: BTreeMap<Vec<bool>, PeerNames>,
     /// Each set of attributes once.
     attributes: BTreeSet<Arc<Attributes>>,
     prefixes: BTreeMap<IpNet, OfPrefix>,
@@ -101,7 +102,7 @@ impl Tables {
     }
 
     /// The peers that get at least one of a Service's addresses.
-    pub fn reached_by(&mut self, said: &Said) -> Result<Arc<[Arc<str>]>, NotAnnounced> {
+    pub fn reached_by(&mut self, said: &Said) -> Result<PeerNames, NotAnnounced> {
         let mut reached = vec![false; self.peers.len()];
         for (_, saying) in said {
             let more = self.sayings.get(saying.0).into_iter();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::better;
+use super::reason::PeerNames;
 use super::routes::{Saying, Tables};
 use super::{NotAnnounced, Verdict, labels_of, peers_of};
 use crate::endpoints::Usable;
@@ -91,7 +92,7 @@ impl View {
         &mut self,
         service: &Service,
         usable: impl FnOnce(bool) -> Usable,
-    ) -> Result<(Arc<[Arc<str>]>, Said), NotAnnounced> {
+    ) -> Result<(PeerNames, Said), NotAnnounced> {
         let (selected, better_node) = self.advertisements(service)?;
         let said: Result<Said, NotAnnounced> = selected
             .into_iter()
