@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::alloc::{Options, Sharing, Timestamp, allocate_at};
+use plan::alloc::{Allocator, Options, Sharing, Timestamp, allocate_at};
 use plan::announce::Verdict;
 use plan::labels::{LabelSelector, Labels};
 use plan::world::{
@@ -68,6 +68,42 @@ proptest! {
                 at(since + grace.as_secs())
             }));
             since = disagree;
+        }
+    }
+
+    #[test]
+    fn an_allocator_that_goes_from_world_to_world_gives_what_is_given_from_nothing(
+        worlds in vec(worlds(), 1..3),
+        edits in vec((0..90_u64, vec((0..6_usize, services("x"), 0..6_u8), 0..4)), 0..12),
+    ) {
+        let options = Options::default();
+        let mut allocator = Allocator::new(options);
+        let (mut now, mut sharing) = (0, Sharing::default());
+        // Each goes on with what it remembers itself: that may be another picture of the same.
+        let mut rounds = |world: &World, now: u64| {
+            let expected = allocate_at(world, at(now), &sharing, options);
+            let found = allocator.next(world, at(now));
+            sharing = expected.sharing;
+            let expected = (expected.notable, expected.deadline);
+            let same = (&found.notable, &found.deadline) == (&expected.0, &expected.1);
+            (same, found, expected)
+        };
+        for mut world in worlds {
+            let (same, found, expected) = rounds(&world, now);
+            prop_assert!(same, "{found:#?} {expected:#?}");
+            world = world.with(&found);
+            for (seconds, changes) in &edits {
+                now += seconds;
+                for (who, new, how) in changes {
+                    change(&mut world, *who, new.clone(), *how);
+                }
+                let (same, found, expected) = rounds(&world, now);
+                prop_assert!(same, "{found:#?} {expected:#?}");
+                // Now and then what was given is not written, or late.
+                if now % 3 != 0 {
+                    world = world.with(&found);
+                }
+            }
         }
     }
 
@@ -167,6 +203,35 @@ fn sharers(world: &World) -> Vec<(IpAddr, &Service, &Service)> {
         }
     }
     sharers
+}
+
+/// A Service comes, goes, or becomes another one, with what it holds or without.
+fn change(world: &mut World, who: usize, new: Service, how: u8) {
+    match how {
+        0 => {
+            let name = world.services.keys().nth(who).cloned();
+            name.and_then(|name| world.services.remove(&name));
+        }
+        1 => {
+            let name = object(&new.name.namespace, &format!("n{who}"));
+            let service = Service {
+                name: name.clone(),
+                ..new
+            };
+            world.services.insert(name, Arc::new(service));
+        }
+        2 => {
+            let name = world.services.keys().nth(who).cloned();
+            if let Some(name) = name {
+                let service = Service {
+                    name: name.clone(),
+                    ..new
+                };
+                world.services.insert(name, Arc::new(service));
+            }
+        }
+        _ => edit(world, who, new),
+    }
 }
 
 /// The Service becomes another one, and keeps its name and what it holds.

@@ -9,7 +9,7 @@ use super::{Reason, families};
 use crate::pools::family_of;
 use crate::world::{IpFamilyPolicy, Service};
 
-impl<'a> Round<'a> {
+impl<'a> Round<'a, '_> {
     /// What the Service keeps, whoever else holds it; `None` where it keeps just what it holds and
     /// lacks nothing.
     pub fn keep(&mut self, service: &'a Arc<Service>) -> Option<Draft<'a>> {
@@ -25,7 +25,7 @@ impl<'a> Round<'a> {
             match self.may_keep(service, position, *address) {
                 Ok(of) => {
                     pool = pool.or(Some(of));
-                    self.taken.add(*address, service);
+                    self.taken.keep(*address, service);
                 }
                 Err(reason) => draft
                     .get_or_insert_with(|| Draft::new(service))

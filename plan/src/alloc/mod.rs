@@ -13,6 +13,7 @@
 //! Who shares an address and is edited so that it no longer fits the others keeps it for a grace
 //! period: the others are probably being edited too. See [`Options::sharing_grace`].
 
+mod allocator;
 mod draft;
 mod keep;
 mod outcome;
@@ -26,14 +27,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use allocator::Allocator;
 /// A moment: a plain value, whose clock is the caller's.
 pub use jiff::Timestamp;
 pub use outcome::{Outcome, Reason};
 pub use sharing::{Sharing, SharingField};
 
 use crate::world::{Addresses, Families, IpFamilyPolicy, ObjectName, Service, World};
+use allocator::Known;
 use draft::Draft;
-use search::Round;
 use settle::{Clock, Settled};
 
 /// Choices of the user.
@@ -140,7 +142,7 @@ impl World {
 /// A round without a clock, for those who look on: sharers that disagree are tolerated, and nothing
 /// is remembered. `allocate(world.with(allocate(world)))` changes nothing.
 pub fn allocate(world: &World) -> Allocation {
-    round(world, None, Options::default())
+    Known::nothing(world).round(world, None, Options::default())
 }
 
 /// A round at this time. `before` is [`Allocation::sharing`] of the round before, or the default
@@ -152,45 +154,22 @@ pub fn allocate_at(
     before: &Sharing,
     options: Options,
 ) -> Allocation {
-    round(world, Some(Clock { now, before }), options)
-}
-
-fn round(world: &World, clock: Option<Clock<'_>>, options: Options) -> Allocation {
-    let mut round = Round::new(world, options);
-    let services = world.services.values();
-    let mut drafts: Vec<Draft<'_>> = services.filter_map(|service| round.keep(service)).collect();
-    let settled = round.settle(clock);
-    let deadline = settled
-        .iter()
-        .filter_map(|(_, settled)| settled.until)
-        .min();
-    apply(settled, &mut drafts);
-    // False sorts first: what is asked for by name, or completes a Service, before the rest.
-    drafts.sort_by_key(|draft| {
-        let service = draft.service;
-        service.requested_addresses.is_empty() && service.assigned.is_empty()
-    });
-    let drafts = drafts.into_iter();
-    let notable = drafts.map(|draft| (draft.service.name.clone(), round.assign(draft)));
-    Allocation {
-        notable: notable.collect(),
-        sharing: clock.map_or_else(Sharing::default, |clock| {
-            clock.before.after(round.taken.shared(), clock.now)
-        }),
-        deadline,
-    }
+    Known::nothing(world).round(world, Some(Clock { now, before }), options)
 }
 
 /// Puts what was decided about shared addresses into the drafts, which are by name and stay so.
-fn apply<'a>(settled: Vec<(IpAddr, Settled<'a>)>, drafts: &mut Vec<Draft<'a>>) {
+fn apply<'a>(settled: Vec<(IpAddr, Settled)>, world: &'a World, drafts: &mut Vec<Draft<'a>>) {
     let mut new: BTreeMap<&ObjectName, Draft<'a>> = BTreeMap::new();
     for (address, settled) in settled {
         for (service, reason) in settled.lost {
-            draft_of(service, drafts, &mut new).lose(address, reason);
+            if let Some(draft) = draft_of(&service.name, world, drafts, &mut new) {
+                draft.lose(address, reason);
+            }
         }
         for (service, reason) in settled.tolerated {
-            let draft = draft_of(service, drafts, &mut new);
-            draft.tolerated.get_or_insert((reason, settled.until));
+            if let Some(draft) = draft_of(&service.name, world, drafts, &mut new) {
+                draft.tolerated.get_or_insert((reason, settled.until));
+            }
         }
     }
     if !new.is_empty() {
@@ -199,18 +178,21 @@ fn apply<'a>(settled: Vec<(IpAddr, Settled<'a>)>, drafts: &mut Vec<Draft<'a>>) {
     }
 }
 
-/// The Service's draft, among those by name or among the new ones.
+/// The Service's draft, among those by name or among the new ones. Who holds an address is in the
+/// World.
 fn draft_of<'a, 'd>(
-    service: &'a Arc<Service>,
+    name: &ObjectName,
+    world: &'a World,
     drafts: &'d mut [Draft<'a>],
     new: &'d mut BTreeMap<&'a ObjectName, Draft<'a>>,
-) -> &'d mut Draft<'a> {
-    let found = drafts.binary_search_by(|draft| draft.service.name.cmp(&service.name));
+) -> Option<&'d mut Draft<'a>> {
+    let found = drafts.binary_search_by(|draft| draft.service.name.cmp(name));
     match found.ok().and_then(|position| drafts.get_mut(position)) {
-        Some(draft) => draft,
+        Some(draft) => Some(draft),
         None => {
+            let service = world.services.get(name)?;
             let entry = new.entry(&service.name);
-            entry.or_insert_with(|| Draft::new(service))
+            Some(entry.or_insert_with(|| Draft::new(service)))
         }
     }
 }

@@ -13,32 +13,39 @@ use crate::world::{Addresses, Families, IpFamily, IpFamilyPolicy, Pool, Service,
 
 /// What a round knows while it goes on.
 #[derive(Debug)]
-pub struct Round<'a> {
+pub struct Round<'a, 'k> {
     world: &'a World,
     options: Options,
     /// Finds the pool of an address.
     pub index: RangeIndex<&'a Arc<Pool>>,
     /// Who holds what so far.
-    pub taken: Taken<'a>,
+    pub taken: &'k mut Taken,
     /// Pools in the order in which they are tried.
     ranked: Vec<&'a Arc<Pool>>,
-    /// For a pool and the position of a range in it, the first address that may be free. Within a
-    /// round addresses are only taken, so it only moves up, and a range is walked once.
-    cursors: BTreeMap<(&'a str, usize), Option<IpAddr>>,
+    cursors: &'k mut Cursors,
 }
 
-impl<'a> Round<'a> {
-    /// The round before anybody holds anything.
-    pub fn new(world: &'a World, options: Options) -> Round<'a> {
+/// For a pool and the position of a range in it, the first address that may be free; `None` where
+/// none is. While addresses are only taken it only moves up, and a range is walked once.
+pub type Cursors = BTreeMap<(Arc<str>, usize), Option<IpAddr>>;
+
+impl<'a, 'k> Round<'a, 'k> {
+    /// A round in which this is held.
+    pub fn new(
+        world: &'a World,
+        options: Options,
+        taken: &'k mut Taken,
+        cursors: &'k mut Cursors,
+    ) -> Round<'a, 'k> {
         let mut ranked: Vec<_> = world.pools.values().collect();
         ranked.sort_by_key(|pool| pool.rank());
         Round {
             world,
             options,
             index: RangeIndex::new(world.pools.values().map(|pool| (pool.as_ref(), pool))),
-            taken: Taken::new(world.services.len()),
+            taken,
             ranked,
-            cursors: BTreeMap::new(),
+            cursors,
         }
     }
 
@@ -85,8 +92,8 @@ impl<'a> Round<'a> {
     }
 
     /// Decides about the addresses with several holders: what becomes of each that do not agree.
-    pub fn settle(&mut self, clock: Option<Clock<'_>>) -> Vec<(IpAddr, Settled<'a>)> {
-        let disagree = |(address, holders): (IpAddr, Vec<&'a Arc<Service>>)| {
+    pub fn settle(&mut self, clock: Option<Clock<'_>>) -> Vec<(IpAddr, Settled)> {
+        let disagree = |(address, holders): (IpAddr, Vec<&Arc<Service>>)| {
             let before = clock.and_then(|clock| clock.before.agreement(address));
             if before.is_some_and(|before| before.still_agree(&holders)) {
                 return None;
@@ -100,6 +107,25 @@ impl<'a> Round<'a> {
             self.taken.leave_to(*address, &settled.stay);
         }
         settled
+    }
+
+    /// Addresses that have become free are looked at again.
+    pub fn look_at_freed(&mut self) {
+        for address in self.taken.take_freed() {
+            let Some(pool) = self.index.find(address) else {
+                continue;
+            };
+            let mut ranges = pool.ranges.iter();
+            let Some(position) = ranges.position(|range| range.contains(address)) else {
+                continue;
+            };
+            let cursor = self.cursors.get_mut(&(Arc::clone(&pool.name), position));
+            if let Some(cursor) = cursor
+                && cursor.is_none_or(|cursor| address < cursor)
+            {
+                *cursor = Some(address);
+            }
+        }
     }
 
     /// Gives the Service what it lacks, and says how that went.
@@ -297,7 +323,7 @@ impl<'a> Round<'a> {
             .filter(|range| range.family() == family)?;
         let cursor = self
             .cursors
-            .entry((&pool.name, position))
+            .entry((Arc::clone(&pool.name), position))
             .or_insert(Some(range.first));
         // Each step passes an address that is held or never given; the cursor keeps the way.
         while let Some(address) = *cursor {

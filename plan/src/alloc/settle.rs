@@ -26,13 +26,13 @@ pub struct Clock<'a> {
 
 /// What becomes of the holders of one address.
 #[derive(Debug, Default)]
-pub struct Settled<'a> {
+pub struct Settled {
     /// Those who keep it.
-    pub stay: Vec<&'a Arc<Service>>,
+    pub stay: Vec<Arc<Service>>,
     /// Those who lose it.
-    pub lost: Vec<(&'a Arc<Service>, Reason)>,
+    pub lost: Vec<(Arc<Service>, Reason)>,
     /// Those of who keep it that will lose it unless something changes.
-    pub tolerated: Vec<(&'a Arc<Service>, Reason)>,
+    pub tolerated: Vec<(Arc<Service>, Reason)>,
     /// When they will; `None` where nothing is tolerated, or no clock runs.
     pub until: Option<Timestamp>,
 }
@@ -49,7 +49,7 @@ pub fn settle<'a>(
     mut holders: Vec<&'a Arc<Service>>,
     clock: Option<Clock<'_>>,
     options: &Options,
-) -> Settled<'a> {
+) -> Settled {
     let before = clock.and_then(|clock| clock.before.agreement(address));
     let remembered = |service: &Service| before.is_some_and(|b| b.sharer(&service.name).is_some());
     // Those who shared it before come before whoever claims to hold it too.
@@ -66,7 +66,7 @@ pub fn settle<'a>(
             admits(address, &groups, service, before).and_then(|()| ports.take(address, service));
         match admitted {
             Ok(()) => add(&mut groups, service),
-            Err(reason) => settled.lost.push((service, reason)),
+            Err(reason) => settled.lost.push((Arc::clone(service), reason)),
         }
     }
     let winner = match groups.len() > 1 {
@@ -89,14 +89,14 @@ pub fn settle<'a>(
         let with_reason = group
             .members
             .iter()
-            .map(|service| (*service, reason(service)));
+            .map(|service| (Arc::clone(service), reason(service)));
         match (stays, is_over) {
             (true, _) => {}
             (false, true) => settled.lost.extend(with_reason),
             (false, false) => settled.tolerated.extend(with_reason),
         }
         if stays || !is_over {
-            settled.stay.extend(group.members);
+            settled.stay.extend(group.members.into_iter().cloned());
         }
     }
     settled.until = until.filter(|_| !settled.tolerated.is_empty());
