@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use controller::snapshot::{Snapshot, Version};
-use plan::alloc::{self, Outcome, Sharing, Timestamp, allocate_at};
+use plan::alloc::{self, Allocator, Outcome, Timestamp};
 use plan::world::{Addresses, ObjectName};
 use plan::{Allocation, World};
 
@@ -40,9 +40,7 @@ pub struct Round {
 /// What goes from round to round of one leadership.
 #[derive(Debug, Default)]
 pub struct Rounds {
-    options: alloc::Options,
-    /// What the latest round remembered of shared addresses.
-    sharing: Sharing,
+    allocator: Allocator,
     /// What has been asked for and is not yet in a snapshot.
     unconfirmed: BTreeMap<ObjectName, Write>,
     /// What was last told of Services that something happened to, or that lack something.
@@ -56,7 +54,7 @@ impl Rounds {
     /// The rounds of a new leadership: nothing has been asked for.
     pub fn new(options: alloc::Options) -> Rounds {
         Rounds {
-            options,
+            allocator: Allocator::new(options),
             ..Rounds::default()
         }
     }
@@ -64,8 +62,7 @@ impl Rounds {
     /// The next round, of this number, at this time.
     pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp, round: u64) -> Round {
         let world = self.with_unconfirmed(snapshot);
-        let allocation = allocate_at(&world, now, &self.sharing, self.options);
-        self.sharing.clone_from(&allocation.sharing);
+        let allocation = self.allocator.next(&world, now);
         let mut writes = BTreeMap::new();
         let mut told = BTreeMap::new();
         for (name, assignment) in &allocation.notable {

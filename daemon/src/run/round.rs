@@ -9,7 +9,7 @@ use controller::Problem;
 use controller::file::Snapshot;
 use controller::record::{Assignment, Assignments, Record, RecordError};
 use plan::Allocation;
-use plan::alloc::{self, Outcome, Reason, Sharing, Timestamp, allocate_at};
+use plan::alloc::{self, Allocator, Outcome, Reason, Timestamp};
 use plan::announce::Announcer;
 use plan::world::{ObjectName, Service, World};
 use tracing::{error, info};
@@ -21,10 +21,8 @@ use crate::view::{ProblemLog, View};
 pub struct Rounds {
     node: Arc<str>,
     record: Record,
+    allocator: Allocator,
     announcer: Announcer,
-    allocation: alloc::Options,
-    /// What the latest round remembered of shared addresses.
-    sharing: Sharing,
     problems: ProblemLog,
     /// Why the record cannot be written, as logged.
     state_error: Option<String>,
@@ -40,11 +38,10 @@ impl Rounds {
         allocation: alloc::Options,
     ) -> Rounds {
         Rounds {
+            allocator: Allocator::new(allocation),
             announcer: Announcer::new(&node, options),
             node,
             record,
-            allocation,
-            sharing: Sharing::default(),
             problems: ProblemLog::default(),
             state_error: None,
             done: 0,
@@ -61,8 +58,7 @@ impl Rounds {
     pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp) -> View {
         self.problems.log(&snapshot.problems);
         let world = self.record.merge(&snapshot.world);
-        let mut allocation = allocate_at(&world, now, &self.sharing, self.allocation);
-        self.sharing.clone_from(&allocation.sharing);
+        let mut allocation = self.allocator.next(&world, now);
         let mut world = world.with(&allocation);
         let kept = self.kept(&world, snapshot);
         let stored = self.record.store(kept);
