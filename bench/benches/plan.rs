@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use plan::alloc::{Allocator, Options, Timestamp};
+use plan::announce::Announcer;
 use plan::labels::Labels;
 use plan::world::{
     AddressRange, Addresses, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice,
@@ -14,9 +16,10 @@ use plan::world::{
 };
 use plan::{World, allocate, announce, health};
 
-/// Nothing changed: what a daemon does after each change of anything.
-fn steady(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("steady round");
+/// From nothing: what a daemon does when it starts, or after a change of the configuration or of a
+/// Node.
+fn whole(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("round from nothing");
     for (services, nodes) in [(1_000, 1), (1_000, 20), (10_000, 1), (10_000, 20)] {
         let world = assigned(&world(services, nodes));
         group.bench_function(format!("{services} Services, {nodes} nodes"), |bencher| {
@@ -33,13 +36,26 @@ fn first(criterion: &mut Criterion) {
     });
 }
 
+/// One Service comes and goes: two rounds, each out of the one before, as in a daemon that runs.
 fn one_new(criterion: &mut Criterion) {
-    let mut world = assigned(&world(10_000, 1));
-    let new = service(&object("service-05000-new"));
-    world.services.insert(new.name.clone(), Arc::new(new));
-    criterion.bench_function("round with one new Service among 10000", |bencher| {
-        bencher.iter(|| round(&world));
-    });
+    let mut group = criterion.benchmark_group("one Service comes and goes");
+    for services in [1_000, 10_000] {
+        let without = assigned(&world(services, 1));
+        let mut with = without.clone();
+        let new = service(&object("service-00500-new"));
+        with.services.insert(new.name.clone(), Arc::new(new));
+        let mut allocator = Allocator::new(Options::default());
+        let mut announcer = Announcer::new("node-0", health::Options::default());
+        let mut round = |world: &World| {
+            let allocation = allocator.next(world, Timestamp::UNIX_EPOCH);
+            announcer.next(&world.with(&allocation))
+        };
+        round(&without);
+        group.bench_function(format!("{services} Services"), |bencher| {
+            bencher.iter(|| (round(&with), round(&without)));
+        });
+    }
+    group.finish();
 }
 
 /// Allocation, the World after it, and what one node announces of that.
@@ -197,5 +213,5 @@ fn advertisement() -> BgpAdvertisement {
     }
 }
 
-criterion_group!(benches, steady, first, one_new);
+criterion_group!(benches, whole, first, one_new);
 criterion_main!(benches);
