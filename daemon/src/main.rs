@@ -20,6 +20,11 @@ mod histogram;
 )]
 mod link_io;
 mod logging;
+#[allow(
+    dead_code,
+    reason = "no speaker asks for it before it elects owners of addresses"
+)]
+mod membership;
 mod net;
 mod observe;
 mod options;

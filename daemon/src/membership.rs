@@ -1,0 +1,273 @@
+//! Which speakers are alive, asked among themselves, and until when this one may believe that it
+//! counts as alive: SWIM over UDP, sealed with a shared key.
+//!
+//! [`core::Core`] is the protocol as a value; foca does SWIM in it. [`task`] gives it a socket and
+//! the clock. [`Live`] says who is alive (for `plan::world::Liveness`), [`MembershipHandle::fence`]
+//! goes to [`crate::link_io::LinkHandle::set_fence`].
+//!
+//! # How fast
+//!
+//! Every 60 ms a member asks one other (each in its turn); without an answer after 25 ms three
+//! others ask too; after 60 ms it is suspect. Everybody who hears of that tells the suspect, at
+//! once and every 40 ms; if it has not objected 320 ms later, it is dead. On the virtual clock of
+//! the tests all others know of a death after 430 ms in the median with three nodes, at most 525;
+//! with twenty, after 505 and at most 620.
+//!
+//! A member that restarts, or was declared dead and is not, is live again a round trip or two
+//! later, in a new life ([`LiveNode::generation`]).
+//!
+//! # The fence, and why two do not answer
+//!
+//! Each datagram says how its sender sees the receiver, and tells back the latest moment that the
+//! receiver has told of its own clock. While another member sees us as *alive*, our fence is open
+//! until 240 ms after that moment: after our question was sent, by our own clock, whenever the
+//! answer came. A member that suspects us, or has heard that somebody does, renews nothing.
+//! With t = 0 when nothing passes any more, or when this node freezes:
+//!
+//! | from t = 0 | ms |
+//! |---|---|
+//! | our last question that can have been answered | ≤ 0 |
+//! | so our fence has ended | ≤ 240 |
+//! | somebody's question has not been answered in its whole probe period | ≥ 0 |
+//! | and has told all others within two rounds of gossip | 80 |
+//! | so it declares us dead | ≥ 320 |
+//!
+//! The second half holds for a suspicion that began before t = 0 too: nobody renews once all
+//! have heard of it, so [`Config::check`] refuses a suspicion shorter than fence and two rounds.
+//! A frozen process does not see its fence end; it sees that it has ended, before the first frame
+//! that it answers, as the fence is a moment and not a timer. The rates of two machines' clocks
+//! differ by some 100 in a million: 0.03 ms in that time. The clock is CLOCK_MONOTONIC, which
+//! stands still while a machine is suspended: a virtual machine that is resumed elsewhere answers
+//! for up to 240 ms.
+//!
+//! If only *some* paths are cut, another member may go on renewing until it hears of the
+//! suspicion. What holds in every case is: 240 ms after the last of the others that run has
+//! declared us dead, our fence has ended. A node that is cut off from all others, and one whose
+//! others are all dead, look the same from inside: the fence stays closed unless a witness outside
+//! ([`MembershipHandle::witness`], such as the API server) answers. With no other node in the list
+//! it is open. A member that begins or comes back keeps it closed until it knows all others as
+//! alive, at most for 500 ms, so that it does not claim what others have.
+//!
+//! # Lossy networks and busy machines
+//!
+//! A verdict is wrong when a suspect's objections are all lost for 320 ms. Tests with five nodes
+//! that lose 10 %, and 30 %, of all datagrams see none. A process that is not scheduled for some
+//! 350 ms is declared dead; it comes back at once, but its addresses have moved. For machines that
+//! do that, longer [`Config::suspicion`] and [`Config::fence`] cost failover time. Whoever wakes
+//! up late waits for others as long as it would have had it been awake, and reads what has arrived
+//! before it judges: it does not blame others for its own sleep.
+//!
+//! # What is sent
+//!
+//! 33 datagrams of 218 octets a second from each node while nothing happens, however many nodes
+//! there are; none is longer than 1,232. [`keyring`] says how they are sealed, [`session`] how
+//! recordings are kept out. All who have the key are trusted to be who they say, if the name is in
+//! the list.
+
+pub mod config;
+pub mod core;
+mod envelope;
+mod identity;
+pub mod keyring;
+mod peer;
+mod session;
+mod task;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use l2::responder::Fence;
+use plan::world::Liveness;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use config::Config;
+pub use keyring::Keyring;
+use task::{Command, Inbox, MAX_COMMANDS};
+
+/// The port of speakers, which MetalLB's have too: both cannot run on one node anyway.
+pub const PORT: u16 = 7946;
+/// A datagram has at most this many octets: what fits into the least MTU of IPv6 (RFC 8200 §5)
+/// after its header and that of UDP.
+pub const MAX_DATAGRAM: usize = 1280 - 40 - 8;
+/// How long the task may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Node names and where their speakers may be reached.
+pub type Addresses = BTreeMap<Arc<str>, Vec<SocketAddr>>;
+
+/// Who is alive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    /// By node name; this node is always among them.
+    pub nodes: BTreeMap<Arc<str>, LiveNode>,
+}
+
+impl Live {
+    /// As the plan takes it.
+    pub fn liveness(&self) -> Liveness {
+        Liveness::Live(self.nodes.keys().cloned().collect())
+    }
+}
+
+/// A live node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveNode {
+    /// Its life: another number after a restart, and after it was declared dead and came back.
+    pub generation: u64,
+    /// Since when it has been alive in this life. All members agree about it as well as a datagram
+    /// is fast, whatever their clocks say, as each node tells its own age.
+    pub since: Instant,
+}
+
+/// A member whose socket is open, and that does nothing yet.
+pub struct Membership {
+    config: Config,
+    node: Arc<str>,
+    socket: UdpSocket,
+    address: SocketAddr,
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Membership {
+    /// Opens the socket of a node. `[::]:7946` hears IPv4 too; where there is no IPv6, it is
+    /// `0.0.0.0:7946`.
+    ///
+    /// # Errors
+    /// The times do not fit together, or the socket cannot be opened.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn bind(config: Config, node: &str, listen: SocketAddr) -> io::Result<Membership> {
+        config
+            .check()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let socket = task::bind(listen)?;
+        let address = socket.local_addr()?;
+        Ok(Membership {
+            config,
+            node: node.into(),
+            socket,
+            address,
+        })
+    }
+
+    /// Where it hears.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts it. `peers`: all nodes that have a speaker, with this one or without; `None` until
+    /// that is known. It ends with the last handle.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn(
+        self,
+        peers: watch::Receiver<Option<Arc<Addresses>>>,
+        keys: watch::Receiver<Keyring>,
+    ) -> (MembershipHandle, JoinHandle<()>) {
+        let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
+        let (told_live, live) = watch::channel(None);
+        let (told_fence, fence) = watch::channel(Fence::Closed);
+        let inbox = Inbox {
+            commands: command_inbox,
+            peers,
+            keys,
+            live: told_live,
+            fence: told_fence,
+        };
+        let handle = MembershipHandle {
+            commands: Some(commands),
+            address: Some(self.address),
+            live,
+            fence,
+        };
+        let task = task::supervise(self.config, self.node, self.socket, inbox);
+        (handle, tokio::spawn(task))
+    }
+}
+
+/// The running member. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct MembershipHandle {
+    commands: Option<mpsc::Sender<Command>>,
+    address: Option<SocketAddr>,
+    live: watch::Receiver<Option<Arc<Live>>>,
+    fence: watch::Receiver<Fence>,
+}
+
+impl MembershipHandle {
+    /// Liveness is not watched: nothing is known of who is alive, and the fence is open.
+    pub fn off() -> MembershipHandle {
+        MembershipHandle {
+            commands: None,
+            address: None,
+            live: watch::channel(None).1,
+            fence: watch::channel(Fence::Open).1,
+        }
+    }
+
+    /// Where it hears; `None` if it is switched off.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Who is alive, as it changes; `None` at first, and for ever if it is switched off.
+    pub fn live(&self) -> watch::Receiver<Option<Arc<Live>>> {
+        self.live.clone()
+    }
+
+    /// Until when this node may answer. Should the sender be gone, its last word holds: an end in
+    /// time comes by itself.
+    pub fn fence(&self) -> watch::Receiver<Fence> {
+        self.fence.clone()
+    }
+
+    /// A witness outside of the membership has answered a question that was sent at this moment:
+    /// the fence is open for 240 ms from then on. Whether there was room for it.
+    pub fn witness(&self, asked: Instant) -> bool {
+        let commands = self.commands.as_ref();
+        commands.is_some_and(|commands| commands.try_send(Command::Witness(asked)).is_ok())
+    }
+
+    /// Tells the others that this node goes, and waits until that is sent, at most two seconds.
+    /// From then on it hears nobody, and the fence ends.
+    pub async fn leave(&self) {
+        let (done, left) = oneshot::channel();
+        if let Some(commands) = &self.commands {
+            let asked = async {
+                commands.send(Command::Leave(done)).await.ok()?;
+                left.await.ok()
+            };
+            // It may have ended before.
+            let _ = tokio::time::timeout(ANSWER_WITHIN, asked).await;
+        }
+    }
+
+    /// What has been counted; `None` if it is switched off or does not answer within two seconds.
+    pub async fn report(&self) -> Option<core::Counters> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.commands.as_ref()?;
+        let asked = async {
+            commands.send(Command::Report(reply)).await.ok()?;
+            answer.await.ok()
+        };
+        tokio::time::timeout(ANSWER_WITHIN, asked).await.ok()?
+    }
+}

@@ -1,0 +1,432 @@
+//! The membership as a value: time and datagrams go in; datagrams, a deadline, the live nodes and
+//! the fence come out. It has no clock, socket or randomness of its own.
+//!
+//! foca does SWIM: whom to ask, when to suspect, what to tell others. Around it are the sealed
+//! [`Envelope`], the sessions that keep recordings out, the suspect that is told so directly, and
+//! the fence.
+
+mod accept;
+mod output;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foca::{Foca, NoCustomBroadcast};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom;
+use ring::hmac;
+
+use super::config::Config;
+use super::envelope::{Envelope, Sight, State};
+use super::identity::{FixedCodec, Id, NodeId};
+use super::keyring::{Keyring, SessionId, SessionKey};
+use super::peer::Peer;
+use super::timers::{Effects, Timers};
+use super::{Addresses, Live};
+pub use output::{Counters, Transmit};
+
+/// Other nodes that are heeded, at most; of a longer list the last names are left out.
+pub const MAX_PEERS: usize = 4096;
+/// Datagrams that wait to be sent, at most; more are dropped, as a network would.
+pub const MAX_TRANSMITS: usize = 1024;
+/// Nodes that are not alive are asked at most so many at once.
+const MAX_RETRIES: usize = 32;
+/// So many others are asked at once to renew the fence.
+const FENCE_QUESTIONS: usize = 3;
+
+/// Secret randomness for one run: 32 octets from the system.
+pub type Seed = [u8; 32];
+
+/// One member.
+pub struct Core {
+    config: Config,
+    foca: Foca<Id, FixedCodec, SmallRng, NoCustomBroadcast>,
+    effects: Effects,
+    timers: Timers,
+    /// The next look at everything that is done every [`Config::gossip`].
+    tick_at: Instant,
+    name: Arc<str>,
+    keys: Keyring,
+    session: SessionId,
+    sealer: SessionKey,
+    sequence: u64,
+    secret: hmac::Key,
+    drawn: u64,
+    rng: SmallRng,
+    /// `None` before the first list.
+    peers: Option<BTreeMap<NodeId, Peer>>,
+    /// Which node has a proven session.
+    sessions: BTreeMap<SessionId, NodeId>,
+    transmits: VecDeque<Transmit>,
+    live: Arc<Live>,
+    /// Moment 0 of what is told as [`Envelope::stamp`].
+    epoch: Instant,
+    /// When this life began.
+    since: Instant,
+    /// Until then not all others are known: the fence is closed. `None`: they are.
+    joining_until: Option<Instant>,
+    /// When the latest question was sent that another member has answered which sees us alive.
+    supported: Option<Instant>,
+    /// The same of the witness.
+    witnessed: Option<Instant>,
+    left: bool,
+    counters: Counters,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("me", self.foca.identity())
+            .field("live", &self.live)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// A member that knows nobody. `generation`: microseconds of the wall clock; not 0. `None` only
+    /// if the cipher cannot be set up.
+    pub fn new(
+        config: Config,
+        name: &str,
+        keys: Keyring,
+        seed: Seed,
+        generation: u64,
+        now: Instant,
+    ) -> Option<Core> {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, &seed);
+        let session = half(&secret, b"session");
+        let sealer = keys.sealer(session)?;
+        let me = Id {
+            node: NodeId::of(name),
+            generation,
+        };
+        let name: Arc<str> = name.into();
+        let drawn = half(&secret, b"random");
+        let seeds = u128::from_be_bytes(drawn);
+        let rng = |shift: u32| SmallRng::seed_from_u64((seeds >> shift) as u64);
+        let mut live = Live::default();
+        live.nodes.insert(
+            name.clone(),
+            super::LiveNode {
+                generation,
+                since: now,
+            },
+        );
+        Some(Core {
+            foca: Foca::new(me, config.for_foca(), rng(0), FixedCodec),
+            effects: Effects::default(),
+            timers: Timers::default(),
+            tick_at: now,
+            name,
+            keys,
+            session,
+            sealer,
+            sequence: 0,
+            secret,
+            drawn: 0,
+            rng: rng(64),
+            peers: None,
+            sessions: BTreeMap::new(),
+            transmits: VecDeque::new(),
+            live: Arc::new(live),
+            // Moment 0 means "none".
+            epoch: now.checked_sub(Duration::from_micros(1)).unwrap_or(now),
+            since: now,
+            joining_until: Some(now + config.join),
+            supported: None,
+            witnessed: None,
+            left: false,
+            counters: Counters::default(),
+            config,
+        })
+    }
+
+    /// Replaces the list of nodes. Whoever is no longer in it is forgotten; this node's own entry
+    /// does not matter.
+    pub fn set_peers(&mut self, now: Instant, list: &Addresses) {
+        let mut old = self.peers.take().unwrap_or_default();
+        let mut peers = BTreeMap::new();
+        let me = self.name.clone();
+        let others = list.iter().filter(|(name, _)| **name != me);
+        for (name, addresses) in others.take(MAX_PEERS) {
+            let id = NodeId::of(name);
+            let mut peer = match old.remove(&id) {
+                Some(peer) => peer,
+                None => Peer::new(name.clone(), Vec::new(), self.draw()),
+            };
+            peer.set_addresses(addresses);
+            peers.insert(id, peer);
+        }
+        self.peers = Some(peers);
+        for (node, peer) in old {
+            self.sessions.retain(|_, of| *of != node);
+            let id = Id {
+                node,
+                generation: peer.sight.generation,
+            };
+            if peer.is_live() {
+                let down = foca::Member::new(id, peer.sight.incarnation, foca::State::Down);
+                let done = self
+                    .foca
+                    .apply_many(std::iter::once(down), false, &mut self.effects);
+                self.note(done);
+            }
+        }
+        self.tick_at = self.tick_at.min(now);
+        self.settle(now);
+    }
+
+    /// Replaces the keys. From now on the first of them seals.
+    pub fn set_keys(&mut self, keys: Keyring) {
+        if let Some(sealer) = keys.sealer(self.session) {
+            self.sealer = sealer;
+            self.keys = keys;
+            // What was opened with a key that may be gone has to be opened anew.
+            for peer in self.peers.iter_mut().flat_map(BTreeMap::values_mut) {
+                peer.session.forget_key();
+            }
+        }
+    }
+
+    /// A witness outside of the membership, such as the API server, has answered a question that
+    /// was sent at this moment.
+    pub fn witness(&mut self, asked: Instant) {
+        self.witnessed = self.witnessed.max(Some(asked));
+    }
+
+    /// Tells the others that this member goes. From then on nothing is sent or heard.
+    pub fn leave(&mut self, now: Instant) {
+        if self.left {
+            return;
+        }
+        let done = self.foca.leave_cluster(&mut self.effects);
+        self.note(done);
+        for _ in 0..2 {
+            let done = self.foca.gossip(&mut self.effects);
+            self.note(done);
+        }
+        self.settle(now);
+        self.left = true;
+    }
+
+    /// Does what is due. What has arrived by now is to be given to [`Core::receive`] before.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let Some(due) = self.poll_timeout().filter(|due| *due <= now) else {
+            return;
+        };
+        let late = now.saturating_duration_since(due);
+        if late > self.config.asleep {
+            self.timers.put_off(late);
+            self.counters.asleep += 1;
+        }
+        // Each timer sets itself again later than now, so that this ends; the bound is for a
+        // defect.
+        for _ in 0..MAX_TRANSMITS {
+            let Some(timer) = self.timers.take(now) else {
+                break;
+            };
+            let done = self.foca.handle_timer(timer, &mut self.effects);
+            self.note(done);
+            self.settle(now);
+        }
+        if self.tick_at <= now {
+            self.tick_at = now + self.config.gossip;
+            self.tick(now);
+        }
+    }
+
+    /// When [`Core::handle_timeout`] is to be called; `None` after [`Core::leave`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let next = self.timers.next().unwrap_or(self.tick_at);
+        (!self.left).then_some(next.min(self.tick_at))
+    }
+
+    /// Asks those who are not known as alive, and those who can renew the fence.
+    fn tick(&mut self, now: Instant) {
+        let (first, most) = (self.config.retry, self.config.retry_most);
+        let mut absent = Vec::new();
+        let mut suspects = Vec::new();
+        let mut alive = Vec::new();
+        for (node, peer) in self.peers.iter_mut().flatten() {
+            match peer.sight.state {
+                State::Alive => alive.push(*node),
+                State::Suspect => suspects.push(*node),
+                State::Unknown | State::Down => {
+                    if absent.len() < MAX_RETRIES && peer.is_retried(now, first, most) {
+                        absent.push(*node);
+                    }
+                }
+            }
+        }
+        for node in absent {
+            self.introduce(now, node);
+        }
+        for node in suspects {
+            self.send(now, node, true, &[]);
+        }
+        let old = now.checked_sub(self.config.probe_period);
+        if self.supported.is_none_or(|supported| Some(supported) < old) {
+            let asked = alive
+                .into_iter()
+                .choose_multiple(&mut self.rng, FENCE_QUESTIONS);
+            for node in asked {
+                self.send(now, node, true, &[]);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Makes a node that is not alive know of us: asks for proof of its session, or announces us.
+    fn introduce(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.peers.as_ref().and_then(|peers| peers.get(&node)) else {
+            return;
+        };
+        if peer.session.is_proven() {
+            let generation = peer.sight.generation.max(peer.generation);
+            let done = self
+                .foca
+                .announce(Id { node, generation }, &mut self.effects);
+            self.note(done);
+            self.settle(now);
+        } else {
+            self.send(now, node, true, &[]);
+        }
+    }
+
+    /// Counts what foca could not do.
+    fn note(&mut self, done: Result<(), foca::Error>) {
+        if done.is_err() {
+            self.counters.protocol += 1;
+        }
+    }
+
+    /// Takes from foca what it wants done, and looks how it sees the members now.
+    fn settle(&mut self, now: Instant) {
+        let timers = std::mem::take(&mut self.effects.timers);
+        for (timer, after) in timers {
+            self.timers.set(now + after, timer);
+        }
+        self.look(now);
+        for (to, message) in std::mem::take(&mut self.effects.send) {
+            self.send(now, to.node, false, &message);
+        }
+        if self.joining_until.is_some_and(|until| now >= until) || self.knows_all() {
+            self.joining_until = None;
+        }
+        self.publish(now);
+    }
+
+    /// Copies how foca sees each node of the list, and tells new suspects at once.
+    fn look(&mut self, now: Instant) {
+        let mut suspects = Vec::new();
+        if let Some(peers) = &mut self.peers {
+            for member in self.foca.iter_membership_state() {
+                let Some(peer) = peers.get_mut(&member.id().node) else {
+                    continue;
+                };
+                let state = match member.state() {
+                    foca::State::Alive => State::Alive,
+                    foca::State::Suspect => State::Suspect,
+                    foca::State::Down => State::Down,
+                };
+                if state == State::Suspect && peer.sight.state != State::Suspect {
+                    suspects.push(member.id().node);
+                }
+                if state == State::Alive {
+                    peer.forget_retries();
+                }
+                peer.sight = Sight {
+                    state,
+                    generation: member.id().generation,
+                    incarnation: member.incarnation(),
+                };
+            }
+        }
+        self.counters.suspicions += suspects.len() as u64;
+        for node in suspects {
+            self.send(now, node, true, &[]);
+        }
+    }
+
+    fn knows_all(&self) -> bool {
+        let known = |peers: &BTreeMap<NodeId, Peer>| peers.values().all(Peer::is_live);
+        self.peers.as_ref().is_some_and(known)
+    }
+
+    /// Seals a datagram for a node, and puts it with those to be sent.
+    fn send(&mut self, now: Instant, node: NodeId, question: bool, message: &[u8]) {
+        let Some(peer) = self.peers.as_ref().and_then(|peers| peers.get(&node)) else {
+            return;
+        };
+        let (challenge, echo) = (peer.session.challenge, peer.session.echo);
+        self.send_with(now, node, question, challenge, echo, message);
+    }
+
+    fn send_with(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        question: bool,
+        challenge: u64,
+        echo: u64,
+        message: &[u8],
+    ) {
+        let Some(peer) = self.peers.as_ref().and_then(|peers| peers.get(&node)) else {
+            return;
+        };
+        let Some(to) = peer.address().filter(|_| !self.left) else {
+            return;
+        };
+        if self.transmits.len() >= MAX_TRANSMITS {
+            self.counters.unsent += 1;
+            return;
+        }
+        let envelope = Envelope {
+            src: *self.foca.identity(),
+            dst: node,
+            question,
+            challenge,
+            echo,
+            stamp: self.stamp(now),
+            echo_stamp: peer.stamp,
+            age: micros(now.saturating_duration_since(self.since)),
+            sight: peer.sight,
+        };
+        self.sequence += 1;
+        if let Some(datagram) = self.sealer.seal(self.sequence, &envelope.encode(message)) {
+            self.transmits.push_back(Transmit { to, datagram });
+        }
+    }
+
+    /// A moment as others echo it.
+    fn stamp(&self, at: Instant) -> u64 {
+        micros(at.saturating_duration_since(self.epoch)).max(1)
+    }
+
+    /// A random number that nobody can guess.
+    fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        let drawn = half(&self.secret, &self.drawn.to_be_bytes());
+        (u128::from_be_bytes(drawn) as u64).max(1)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Sixteen octets that follow from a secret and a label.
+fn half(secret: &hmac::Key, label: &[u8]) -> [u8; 16] {
+    let tag = hmac::sign(secret, label);
+    let mut out = [0; 16];
+    out.iter_mut()
+        .zip(tag.as_ref())
+        .for_each(|(to, from)| *to = *from);
+    out
+}
+
+/// An address that datagrams come from.
+pub type Source = SocketAddr;

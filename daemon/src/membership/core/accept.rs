@@ -1,0 +1,217 @@
+//! Datagrams that arrive.
+
+use std::time::{Duration, Instant};
+
+use super::super::MAX_DATAGRAM;
+use super::super::envelope::{Envelope, State};
+use super::super::identity::{Id, NodeId, only_known};
+use super::super::keyring::{Refusal, Sealed, SessionKey};
+use super::super::peer::Peer;
+use super::super::session::Verdict;
+use super::{Core, Source};
+
+/// A session that has not proved itself, and a node that has been declared dead, is answered unasked
+/// at most once in so long a time.
+const ANSWER_GAP: Duration = Duration::from_millis(5);
+
+impl Core {
+    /// Takes a datagram. What is not new, not from a node of the list, or not sealed with one of
+    /// our keys changes nothing but a counter.
+    pub fn receive(&mut self, now: Instant, from: Source, datagram: &[u8]) {
+        if self.left {
+            return;
+        }
+        if datagram.len() > MAX_DATAGRAM {
+            self.counters.oversized += 1;
+            return;
+        }
+        match self.open(datagram) {
+            Ok((sealed, key, body)) => self.judge(now, from, sealed, key, &body),
+            Err(Refusal::Malformed) => self.counters.malformed += 1,
+            Err(Refusal::Forged) => self.counters.forged += 1,
+            Err(Refusal::UnknownKey(id)) => {
+                self.counters.unknown_key += 1;
+                self.counters.last_unknown_key = Some((from, id));
+            }
+        }
+    }
+
+    /// Opens it with the key of its session, or with one of ours made for it, which is returned
+    /// then.
+    fn open<'a>(
+        &self,
+        datagram: &'a [u8],
+    ) -> Result<(Sealed<'a>, Option<SessionKey>, Vec<u8>), Refusal> {
+        let sealed = Sealed::parse(datagram)?;
+        let node = self.sessions.get(&sealed.session);
+        let peer = node.and_then(|node| self.peers.as_ref()?.get(node));
+        let kept = peer.and_then(|peer| peer.session.key());
+        if let Some(key) = kept.filter(|key| key.fits(&sealed)) {
+            return Ok((sealed, None, key.open(&sealed)?));
+        }
+        let key = self.keys.opener(&sealed)?;
+        let body = key.open(&sealed)?;
+        Ok((sealed, Some(key), body))
+    }
+
+    /// Whether it is new, and from a node that we know.
+    fn judge(
+        &mut self,
+        now: Instant,
+        from: Source,
+        sealed: Sealed<'_>,
+        key: Option<SessionKey>,
+        body: &[u8],
+    ) {
+        let Some((envelope, message)) = Envelope::decode(body) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let node = envelope.src.node;
+        let me = self.foca.identity().node;
+        let peer = self.peers.as_mut().and_then(|peers| peers.get_mut(&node));
+        let Some(peer) = peer.filter(|_| envelope.dst == me) else {
+            self.counters.stranger += 1;
+            return;
+        };
+        match peer
+            .session
+            .judge(sealed.session, sealed.sequence, envelope.echo, key)
+        {
+            Verdict::Replayed => self.counters.replayed += 1,
+            Verdict::Unproven => {
+                self.counters.unproven += 1;
+                if peer.answered_until.is_none_or(|until| until <= now) {
+                    peer.answered_until = Some(now + ANSWER_GAP);
+                    let challenge = peer.session.challenge;
+                    self.send_with(now, node, false, challenge, envelope.challenge, &[]);
+                }
+            }
+            Verdict::Fresh => {
+                peer.reached_at(from);
+                self.accept(now, &envelope, message);
+            }
+            Verdict::NewSession => {
+                peer.reached_at(from);
+                peer.stamp = 0;
+                self.sessions.retain(|_, of| *of != node);
+                self.sessions.insert(sealed.session, node);
+                let challenge = self.draw();
+                if let Some(peer) = self.peer(node) {
+                    peer.session.challenge = challenge;
+                }
+                self.accept(now, &envelope, message);
+                self.introduce(now, node);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
+        self.peers.as_mut().and_then(|peers| peers.get_mut(&node))
+    }
+
+    /// What a datagram says that is to be believed.
+    fn accept(&mut self, now: Instant, envelope: &Envelope, message: &[u8]) {
+        self.counters.received += 1;
+        let node = envelope.src.node;
+        let Some(peer) = self.peer(node) else {
+            return;
+        };
+        if envelope.stamp > peer.stamp {
+            peer.stamp = envelope.stamp;
+            peer.session.echo = envelope.challenge;
+        }
+        if envelope.src.generation > peer.generation {
+            peer.generation = envelope.src.generation;
+            peer.since = Some(
+                now.checked_sub(Duration::from_micros(envelope.age))
+                    .unwrap_or(now),
+            );
+        }
+        self.heed(now, envelope);
+        if !message.is_empty() {
+            let me = self.foca.identity().node;
+            let peers = self.peers.as_ref();
+            let known = |of| of == me || peers.is_some_and(|peers| peers.contains_key(&of));
+            match only_known(message, envelope.src, known) {
+                Some(message) => {
+                    let before = *self.foca.identity();
+                    let done = self.foca.handle_data(&message, &mut self.effects);
+                    self.note(done);
+                    self.came_back(now, before);
+                }
+                None => self.counters.malformed += 1,
+            }
+        }
+        let Some(peer) = self.peer(node) else {
+            return;
+        };
+        // One that does not know that it has been declared dead learns it from any answer.
+        let dead =
+            peer.sight.state == State::Down && peer.answered_until.is_none_or(|until| until <= now);
+        if dead {
+            peer.answered_until = Some(now + ANSWER_GAP);
+        }
+        if envelope.question || dead {
+            self.send(now, node, false, &[]);
+        }
+    }
+
+    /// How the sender sees us: alive, which renews the fence; suspect, to which we object; dead, or
+    /// in a life that we do not know, after which we come back in the next one.
+    fn heed(&mut self, now: Instant, envelope: &Envelope) {
+        let me = *self.foca.identity();
+        let sight = envelope.sight;
+        if sight.generation > me.generation {
+            let next = Id {
+                generation: sight.generation.saturating_add(1),
+                ..me
+            };
+            let done = self.foca.change_identity(next, &mut self.effects);
+            self.note(done);
+            self.came_back(now, me);
+            return;
+        }
+        if sight.generation < me.generation {
+            return;
+        }
+        let state = match sight.state {
+            State::Unknown => return,
+            State::Alive => {
+                let asked = self
+                    .epoch
+                    .checked_add(Duration::from_micros(envelope.echo_stamp));
+                if envelope.echo_stamp > 0 && asked.is_some_and(|asked| asked <= now) {
+                    self.supported = self.supported.max(asked);
+                }
+                return;
+            }
+            State::Suspect => foca::State::Suspect,
+            State::Down => foca::State::Down,
+        };
+        let heard = foca::Member::new(me, sight.incarnation, state);
+        let done = self
+            .foca
+            .apply_many(std::iter::once(heard), true, &mut self.effects);
+        self.note(done);
+        self.came_back(now, me);
+        // Whatever foca sends carries the objection, or the new life.
+        let done = self.foca.announce(envelope.src, &mut self.effects);
+        self.note(done);
+    }
+
+    /// If this is a new life: the others have to be known, and to know us, before we answer.
+    fn came_back(&mut self, now: Instant, before: Id) {
+        if *self.foca.identity() != before {
+            self.counters.returns += 1;
+            self.since = now;
+            self.supported = None;
+            self.joining_until = Some(now + self.config.join);
+            // foca begins to ask again only when it looks at its members.
+            let none = std::iter::empty();
+            let done = self.foca.apply_many(none, false, &mut self.effects);
+            self.note(done);
+        }
+    }
+}

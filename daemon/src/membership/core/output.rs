@@ -1,0 +1,109 @@
+//! What comes out of a [`Core`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use l2::responder::Fence;
+
+use super::super::keyring::KeyId;
+use super::super::{Live, LiveNode};
+use super::Core;
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    /// Its octets, at most [`super::super::MAX_DATAGRAM`].
+    pub datagram: Vec<u8>,
+}
+
+/// Counts since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams that were believed.
+    pub received: u64,
+    /// Longer than any of ours.
+    pub oversized: u64,
+    /// Not one of ours, or cut.
+    pub malformed: u64,
+    /// Sealed with a key that we do not have.
+    pub unknown_key: u64,
+    /// Where the last of those came from, and its key.
+    pub last_unknown_key: Option<(SocketAddr, KeyId)>,
+    /// Changed on the way, or made up.
+    pub forged: u64,
+    /// Of a node that is not in the list, or for another one.
+    pub stranger: u64,
+    /// Seen before.
+    pub replayed: u64,
+    /// Of a session that has not proved itself: one that has just begun, or a recording.
+    pub unproven: u64,
+    /// Not sent because too many were waiting.
+    pub unsent: u64,
+    /// How often another member became suspect here.
+    pub suspicions: u64,
+    /// How often this member had been declared dead, and came back.
+    pub returns: u64,
+    /// How often this process was scheduled late ([`super::Config::asleep`]).
+    pub asleep: u64,
+    /// What foca refused.
+    pub protocol: u64,
+}
+
+impl Core {
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// Who is alive; this node always is. The same `Arc` until it changes.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Until when this node may believe that it counts as alive, as far as is known now.
+    pub fn fence(&self) -> Fence {
+        match &self.peers {
+            None => Fence::Closed,
+            Some(peers) if peers.is_empty() => Fence::Open,
+            Some(_) if self.joining_until.is_some() => Fence::Closed,
+            Some(_) => match self.supported.max(self.witnessed) {
+                Some(asked) => Fence::Until(asked + self.config.fence),
+                None => Fence::Closed,
+            },
+        }
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Makes a new [`Live`] if it is another one.
+    pub(super) fn publish(&mut self, now: Instant) {
+        let generation = self.foca.identity().generation;
+        let mut live = Live::default();
+        let own = LiveNode {
+            generation,
+            since: self.since,
+        };
+        live.nodes.insert(self.name.clone(), own);
+        for peer in self.peers.iter().flat_map(|peers| peers.values()) {
+            if !peer.is_live() {
+                continue;
+            }
+            let generation = peer.sight.generation;
+            let told = peer.since.filter(|_| peer.generation == generation);
+            let before = self.live.nodes.get(&peer.name);
+            let before = before.filter(|node| node.generation == generation);
+            let since = told.or(before.map(|node| node.since)).unwrap_or(now);
+            live.nodes
+                .insert(peer.name.clone(), LiveNode { generation, since });
+        }
+        if live != *self.live {
+            self.live = Arc::new(live);
+        }
+    }
+}

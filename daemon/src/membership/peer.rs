@@ -1,0 +1,107 @@
+//! Another node of the list, as this one knows it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::envelope::{Sight, State};
+use super::session::Session;
+
+/// Another node.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it may be reached.
+    addresses: Vec<SocketAddr>,
+    /// Which of them is used.
+    at: usize,
+    /// Its session.
+    pub session: Session,
+    /// How we see it.
+    pub sight: Sight,
+    /// The latest moment of its own clock that it has told.
+    pub stamp: u64,
+    /// The life of which the next is known.
+    pub generation: u64,
+    /// Since when it has been in that life.
+    pub since: Option<Instant>,
+    /// When it is asked next, if it is not alive, and the wait after that.
+    retry_at: Option<Instant>,
+    retry: Duration,
+    /// Until then no further unasked answer.
+    pub answered_until: Option<Instant>,
+}
+
+impl Peer {
+    /// A node of which nothing is known but the list's entry.
+    pub fn new(name: Arc<str>, addresses: Vec<SocketAddr>, challenge: u64) -> Peer {
+        Peer {
+            name,
+            addresses,
+            at: 0,
+            session: Session::new(challenge),
+            sight: Sight::default(),
+            stamp: 0,
+            generation: 0,
+            since: None,
+            retry_at: None,
+            retry: Duration::ZERO,
+            answered_until: None,
+        }
+    }
+
+    /// Replaces where it may be reached.
+    pub fn set_addresses(&mut self, addresses: &[SocketAddr]) {
+        if self.addresses != addresses {
+            let used = self.address();
+            self.addresses = addresses.to_vec();
+            self.at = 0;
+            if let Some(used) = used {
+                self.reached_at(used);
+            }
+            self.retry_at = None;
+            self.retry = Duration::ZERO;
+        }
+    }
+
+    /// Where it is asked; `None` if the list has no address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses.get(self.at).copied()
+    }
+
+    /// It has sent something that is new and its own from there. Only addresses of the list count.
+    pub fn reached_at(&mut self, from: SocketAddr) {
+        if let Some(at) = self.addresses.iter().position(|address| *address == from) {
+            self.at = at;
+        }
+    }
+
+    /// Whether it counts as alive.
+    pub fn is_live(&self) -> bool {
+        match self.sight.state {
+            State::Alive | State::Suspect => true,
+            State::Unknown | State::Down => false,
+        }
+    }
+
+    /// Whether it is time to ask a node that is not alive. If so, the next time is later, and at
+    /// its next address if it has never answered.
+    pub fn is_retried(&mut self, now: Instant, first: Duration, most: Duration) -> bool {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return false;
+        }
+        if !self.session.is_proven() && self.retry_at.is_some() && !self.addresses.is_empty() {
+            self.at = (self.at + 1) % self.addresses.len();
+        }
+        self.retry = (self.retry * 2).clamp(first.min(most), most);
+        self.retry_at = Some(now + self.retry);
+        true
+    }
+
+    /// The next time that it is not alive it is asked soon again.
+    pub fn forget_retries(&mut self) {
+        self.retry_at = None;
+        self.retry = Duration::ZERO;
+    }
+}

@@ -1,0 +1,7 @@
+//! Members on a virtual clock, in a network that loses, delays, cuts and repeats.
+
+mod failures;
+mod hostile;
+mod lab;
+mod safety;
+mod udp;
