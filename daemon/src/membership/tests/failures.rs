@@ -220,3 +220,19 @@ fn what_a_node_sends_does_not_grow_with_the_cluster() {
         assert!(rate < 120 && octets / tape.len() < 300);
     }
 }
+
+#[test]
+fn one_that_slept_and_heard_nothing_meanwhile_suspects_nobody() {
+    let mut lab = Lab::running(3, 13);
+    let before = lab.core(1).counters().suspicions;
+    for round in 0..60 {
+        lab.freeze(1);
+        lab.run(ms(150) + STEP * (round % 13));
+        lab.lose_inbox(1);
+        lab.thaw(1);
+        lab.run(ms(500) + STEP * (round % 17));
+    }
+    let counted = lab.core(1).counters();
+    assert_eq!(counted.suspicions, before);
+    assert!(counted.asleep >= 60);
+}

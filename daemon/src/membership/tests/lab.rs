@@ -145,6 +145,11 @@ impl Lab {
         }
     }
 
+    /// What has arrived for a frozen node is lost.
+    pub fn lose_inbox(&mut self, node: usize) {
+        self.nodes[node].inbox.clear();
+    }
+
     /// Cuts two nodes apart.
     pub fn part(&mut self, a: usize, b: usize) {
         self.cut.extend([(a, b), (b, a)]);

@@ -212,3 +212,14 @@ fn one_that_begins_does_not_answer_before_it_knows_the_others() {
     let opened = lab.wait(ms(2_000), |lab| lab.is_open(1));
     assert_eq!(lab.live(1).len(), 5, "after {opened:?}");
 }
+
+#[test]
+fn one_that_begins_waits_half_a_second_for_those_it_does_not_find() {
+    let mut lab = Lab::running(4, 5);
+    lab.kill(1);
+    lab.kill(3);
+    lab.run(Duration::from_secs(5));
+    lab.start(1);
+    let opened = lab.wait(ms(1_000), |lab| lab.is_open(1));
+    assert!(opened >= ms(500) && opened < ms(600), "{opened:?}");
+}
