@@ -49,6 +49,8 @@ pub struct Lab {
     sent: u64,
     /// What each node believed last.
     believed: BTreeMap<usize, BTreeSet<usize>>,
+    /// When any other node last held one alive, between looks too.
+    pub held_alive: BTreeMap<usize, Instant>,
     /// When a node lost a live one, and which.
     pub losses: Vec<(Instant, usize, usize)>,
 }
@@ -106,6 +108,7 @@ impl Lab {
             wire: BinaryHeap::new(),
             sent: 0,
             believed: BTreeMap::new(),
+            held_alive: BTreeMap::new(),
             losses: Vec::new(),
         }
     }
@@ -283,6 +286,9 @@ impl Lab {
                 .push(Reverse((self.now + delay, self.sent, node, to, datagram)));
         }
         let live = self.live(node);
+        let others = live.iter().filter(|other| **other != node);
+        self.held_alive
+            .extend(others.map(|other| (*other, self.now)));
         let before = self.believed.insert(node, live.clone()).unwrap_or_default();
         for lost in before.difference(&live) {
             self.losses.push((self.now, node, *lost));

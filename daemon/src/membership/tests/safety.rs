@@ -69,7 +69,10 @@ impl GivenUp {
             |n: &usize| *n != node && lab.nodes[*n].core.is_some() && !lab.nodes[*n].frozen;
         let mut others = (0..lab.nodes.len()).filter(running).peekable();
         let given_up = others.peek().is_some() && others.all(|n| !lab.live(n).contains(&node));
-        self.0 = given_up.then(|| self.0.unwrap_or(lab.now));
+        // One that was held alive between two looks was not given up then.
+        let since = self.0.unwrap_or(lab.now);
+        let since = lab.held_alive.get(&node).copied().max(Some(since));
+        self.0 = since.filter(|_| given_up);
     }
 }
 
