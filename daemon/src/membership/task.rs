@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use super::core::{Core, Counters, Seed, Transmit};
 use super::{Addresses, Config, Keyring, Live, MAX_DATAGRAM};
-use crate::peer_io::panics;
+use crate::panics::{self, Restarts};
 
 /// Commands that wait for the task, at most.
 pub const MAX_COMMANDS: usize = 16;
@@ -27,8 +27,6 @@ const MAX_BATCH: usize = 256;
 const FENCE_STEP: Duration = Duration::from_millis(20);
 /// A key that we do not have is logged at most once in so long a time.
 const LOG_EVERY: Duration = Duration::from_secs(60);
-/// Wait before a task that panicked begins again.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// What is asked of the task.
 pub enum Command {
@@ -70,6 +68,7 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 /// Runs the task; if it panics, logs that and runs it anew as a member that has just started.
 /// Until then the fence is closed.
 pub async fn supervise(config: Config, node: Arc<str>, socket: UdpSocket, mut inbox: Inbox) {
+    let mut restarts = Restarts::default();
     loop {
         let run = Task::run(&config, &node, &socket, &mut inbox);
         let why = match panics::caught(run).await {
@@ -82,7 +81,7 @@ pub async fn supervise(config: Config, node: Arc<str>, socket: UdpSocket, mut in
             why,
             "the task for the liveness of speakers failed, which is a defect; it begins again"
         );
-        tokio::time::sleep(RESTART_AFTER).await;
+        tokio::time::sleep(restarts.wait()).await;
     }
 }
 
