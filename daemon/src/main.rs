@@ -1,50 +1,9 @@
-//! The `herald` binary: sockets, tasks and files around the pure crates.
-//!
-//! [`run`] is standalone operation. A snapshot of the directory becomes assignments and
-//! announcements ([`run::round`]), [`peers`] gives each neighbour its task, and [`peer_io`] moves
-//! octets between a `bgp::Peer` and its sockets; [`link_io`] does the same with frames for an
-//! `l2::Responder`. [`observe`] is what a person or Prometheus sees.
-
-mod answer;
-mod check;
-mod cli;
-mod clock;
-mod controller;
-mod decode;
-mod demo;
-mod explain;
-mod histogram;
-#[allow(
-    dead_code,
-    reason = "no speaker hands it addresses before it elects their owners"
-)]
-mod link_io;
-mod logging;
-#[allow(
-    dead_code,
-    reason = "no speaker asks for it before it elects owners of addresses"
-)]
-mod membership;
-mod net;
-mod observe;
-mod options;
-mod pace;
-mod panics;
-mod peer_io;
-mod peers;
-mod record;
-mod replay;
-mod run;
-mod runtime;
-mod signals;
-mod speaker;
-mod status;
-mod view;
+//! The `herald` binary. All it does is in the library beside it.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    cli::Cli::parse().run()
+    herald::Cli::parse().run()
 }

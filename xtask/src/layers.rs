@@ -13,7 +13,7 @@ struct Layer {
     outside: Option<&'static [&'static str]>,
 }
 
-const WIRE: &[&str] = &["bytes", "ipnet", "nom", "serde", "tokio-util"];
+const WIRE: &[&str] = &["bytes", "imbl", "ipnet", "nom", "serde", "tokio-util"];
 
 const LAYERS: &[Layer] = &[
     Layer {
@@ -44,6 +44,11 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "integration",
         inside: &["bgp", "plan", "controller"],
+        outside: None,
+    },
+    Layer {
+        name: "sim",
+        inside: &["l2", "plan", "daemon"],
         outside: None,
     },
     Layer {

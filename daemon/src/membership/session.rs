@@ -10,7 +10,7 @@
 use super::keyring::{SessionId, SessionKey};
 
 /// A datagram may be overtaken by this many others, less one.
-pub const WINDOW: u32 = u128::BITS;
+const WINDOW: u32 = u128::BITS;
 
 /// What one end knows of the other's session.
 #[derive(Debug)]
@@ -119,9 +119,10 @@ impl Current {
             return true;
         }
         let behind = u32::try_from(self.highest - sequence).unwrap_or(u32::MAX);
-        let Some(bit) = 1_u128.checked_shl(behind) else {
+        if behind >= WINDOW {
             return false;
-        };
+        }
+        let bit = 1_u128 << behind;
         let new = self.seen & bit == 0;
         self.seen |= bit;
         new
