@@ -32,7 +32,7 @@ pub use community::{Community, CommunityAlias, CommunitySpec};
 pub use configuration_state::{ConfigurationState, ConfigurationStateStatus};
 pub use definition::definitions;
 pub use ip_address_pool::{IPAddressPool, IPAddressPoolSpec, ServiceAllocation};
-pub use l2_advertisement::{L2Advertisement, L2AdvertisementSpec, PreferredNodeSelector};
+pub use l2_advertisement::{Failback, L2Advertisement, L2AdvertisementSpec, PreferredNodeSelector};
 pub use service_bgp_status::{ServiceBGPStatus, ServiceBGPStatusStatus};
 pub use service_l2_status::{ServiceL2Status, ServiceL2StatusStatus};
 

@@ -57,6 +57,7 @@ pub fn save(path: &Path, world: &World) -> Result<(), RecordError> {
         l2_advertisements,
         // It is what each speaker finds out for itself.
         liveness: _,
+        links: _,
     } = world;
     let password = |peer: &Arc<BgpPeer>| {
         let Password(text) = peer.password.clone()?;

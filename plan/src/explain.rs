@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::alloc::allocate;
 use crate::announce::{Announcements, Attributes, Verdict, announce};
+use crate::elect::{self, Election};
 use crate::health::{self, Health};
 use crate::world::{ObjectName, World};
 
@@ -42,6 +43,18 @@ pub struct NodeExplanation {
     pub reason: Option<&'static str>,
     /// The same in a sentence.
     pub message: String,
+    /// Whether it answers by ARP and NDP; `None` where no address is of a pool in L2 mode.
+    pub l2: Option<L2Explanation>,
+}
+
+/// Whether one node answers for a Service's addresses by ARP and NDP.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct L2Explanation {
+    /// Why it does not, in one word; `None` where it was elected.
+    pub reason: Option<&'static str>,
+    /// The same in a sentence.
+    pub message: String,
 }
 
 /// A route of the Service.
@@ -66,7 +79,9 @@ pub fn explain(
 ) -> Option<Explanation> {
     let allocation = allocate(world);
     let held = allocation.of(world.services.get(name)?);
-    let alone = only(&world.with(&allocation), name);
+    let assigned = world.with(&allocation);
+    let election = elect::election_of(&assigned, name, me, options);
+    let alone = only(&assigned, name);
     let mut nodes: Vec<Arc<str>> = world.nodes.keys().cloned().collect();
     nodes.extend(
         me.filter(|me| !world.nodes.contains_key(*me))
@@ -80,7 +95,7 @@ pub fn explain(
         allocation: held.outcome.to_string(),
         nodes: nodes
             .into_iter()
-            .map(|node| explain_node(node, &alone, options))
+            .map(|node| explain_node(node, &alone, options, election.as_ref()))
             .collect(),
     })
 }
@@ -103,7 +118,12 @@ fn only(world: &World, name: &ObjectName) -> World {
     }
 }
 
-fn explain_node(node: Arc<str>, alone: &World, options: health::Options) -> NodeExplanation {
+fn explain_node(
+    node: Arc<str>,
+    alone: &World,
+    options: health::Options,
+    election: Option<&Election>,
+) -> NodeExplanation {
     let Announcements {
         health,
         peers,
@@ -126,7 +146,18 @@ fn explain_node(node: Arc<str>, alone: &World, options: health::Options) -> Node
             "the Service is not known".to_owned(),
         ),
     };
+    let l2 = election.map(|election| match election.others.get(&node) {
+        Some(reason) => L2Explanation {
+            reason: Some(reason.word()),
+            message: reason.to_string(),
+        },
+        None => L2Explanation {
+            reason: None,
+            message: "answers by ARP and NDP".to_owned(),
+        },
+    });
     NodeExplanation {
+        l2,
         node,
         health,
         routes,
@@ -150,6 +181,17 @@ impl fmt::Display for Explanation {
             match node.reason {
                 Some(reason) => writeln!(f, "    not announced, {reason}: {}", node.message)?,
                 None => writeln!(f, "    {}", node.message)?,
+            }
+            match &node.l2 {
+                Some(L2Explanation {
+                    reason: Some(reason),
+                    message,
+                }) => writeln!(f, "    not elected, {reason}: {message}")?,
+                Some(L2Explanation {
+                    reason: None,
+                    message,
+                }) => writeln!(f, "    elected: {message}")?,
+                None => {}
             }
             for route in &node.routes {
                 writeln!(f, "    {} to {}", route.prefix, route.peer)?;

@@ -85,6 +85,21 @@ pub struct World {
     pub l2_advertisements: Arc<BTreeMap<Arc<str>, Arc<L2Advertisement>>>,
     /// Which speakers are alive.
     pub liveness: Liveness,
+    /// What else is known of speakers in L2 mode.
+    pub links: Arc<Links>,
+}
+
+/// What elections of L2 mode have to know of speakers, besides which are alive.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Links {
+    /// The interfaces that a node can answer on, by node. One that is not here has not told, and
+    /// counts as having all that it is asked for.
+    pub interfaces: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Nodes that came into service a short while ago, beside others that have been there for
+    /// longer ([`crate::tenure::Tenure`]).
+    pub returned: BTreeSet<Arc<str>>,
+    /// Which node is known to have answered for an address last.
+    pub owners: OrdMap<IpAddr, Arc<str>>,
 }
 
 /// Which nodes have a live speaker. "Switched off" and "nobody" are different things.
@@ -459,9 +474,28 @@ pub struct L2Advertisement {
     /// `preferredNodeSelectors`: of the candidates those are preferred that match.
     pub preferred_nodes: Vec<PreferredNodes>,
     /// Interfaces by name; empty is all.
-    pub interfaces: BTreeSet<String>,
+    pub interfaces: BTreeSet<Arc<str>>,
     /// Services by label, any of; empty is all.
     pub service_selectors: Vec<LabelSelector>,
+    /// Whether a node that comes back takes addresses from those that have them.
+    #[serde(default)]
+    pub failback: Failback,
+}
+
+/// When a node that comes into service takes the addresses that it would own, from an owner that
+/// is as good. The later one is the stricter.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Failback {
+    /// At once.
+    Immediate,
+    /// When it has been in service for [`crate::tenure::SETTLED_AFTER`].
+    #[default]
+    Delayed,
+    /// Not while the owner is as good.
+    Never,
 }
 
 /// An entry of `preferredNodeSelectors`.

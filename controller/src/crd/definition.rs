@@ -10,8 +10,8 @@ use super::rule::Placed;
 use super::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool,
     L2Advertisement, ServiceBGPStatus, ServiceL2Status, bfd_profile, bgp_advertisement, community,
-    configuration_state, ip_address_pool, l2_advertisement, peer_rules, selector,
-    service_bgp_status, service_l2_status,
+    configuration_state, ip_address_pool, peer_rules, selector, service_bgp_status,
+    service_l2_status,
 };
 
 /// Every kind of `metallb.io`, in the order of their names.
@@ -27,7 +27,7 @@ pub fn definitions() -> Result<Vec<CustomResourceDefinition>, String> {
         definition::<Community>(&community::rules(), Spec::Optional)?,
         definition::<ConfigurationState>(&configuration_state::rules(), Spec::Optional)?,
         definition::<IPAddressPool>(&ip_address_pool::rules(), Spec::Required)?,
-        definition::<L2Advertisement>(&l2_advertisement::rules(), Spec::Optional)?,
+        definition::<L2Advertisement>(&[], Spec::Optional)?,
         definition::<ServiceBGPStatus>(&service_bgp_status::rules(), Spec::Optional)?,
         definition::<ServiceL2Status>(&service_l2_status::rules(), Spec::Optional)?,
     ];

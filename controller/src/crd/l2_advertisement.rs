@@ -5,8 +5,6 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Placed, forbidden};
-
 /// Puts pools into L2 mode: their addresses are announced by ARP and NDP.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -54,6 +52,22 @@ pub struct L2AdvertisementSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1_000))]
     pub preferred_node_selectors: Vec<PreferredNodeSelector>,
+    /// When a node that comes back takes addresses over from one that is as good: at once, when it
+    /// has been in service for 30 s (the default), or not at all. Herald's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failback: Option<Failback>,
+}
+
+/// When a node that comes back takes addresses over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Failback {
+    /// At once.
+    Immediate,
+    /// When it has been in service for 30 s.
+    Delayed,
+    /// Not from an owner that is as good.
+    Never,
 }
 
 /// A preference for nodes.
@@ -64,13 +78,4 @@ pub struct PreferredNodeSelector {
     pub weight: u8,
     /// Nodes by label; an empty selector matches every node.
     pub preference: LabelSelector,
-}
-
-/// What the API server refuses.
-pub fn rules() -> Vec<Placed> {
-    vec![forbidden(
-        "spec.preferredNodeSelectors",
-        "size(self) == 0",
-        "preferences among nodes are not supported by this build; remove it, or narrow nodeSelectors",
-    )]
 }

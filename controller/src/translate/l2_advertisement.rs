@@ -2,32 +2,21 @@
 
 use std::sync::Arc;
 
-use plan::world::{L2Advertisement, PreferredNodes};
+use plan::world::{Failback, L2Advertisement, PreferredNodes};
 
 use super::bgp_advertisement::{names, pool_selection};
 use super::{Findings, selector};
-use crate::crd::L2AdvertisementSpec;
+use crate::crd::{self, L2AdvertisementSpec};
 use crate::object::Draft;
-use crate::problem::Finding;
 
-/// An advertisement. As this build announces by BGP only, each is warned of.
+/// An advertisement.
 pub fn translate(
     name: &Arc<str>,
     spec: &L2AdvertisementSpec,
     findings: &mut Findings,
 ) -> Option<Draft> {
     let before = findings.len();
-    if !spec.preferred_node_selectors.is_empty() {
-        findings.push(Finding::error(
-            "spec.preferredNodeSelectors",
-            "preferences among nodes are not supported by this build",
-            "remove it, or narrow nodeSelectors",
-        ));
-    }
-    let interfaces = names(&spec.interfaces, "spec.interfaces", findings)
-        .iter()
-        .map(|name| name.to_string())
-        .collect();
+    let interfaces = names(&spec.interfaces, "spec.interfaces", findings);
     let preferred = spec.preferred_node_selectors.iter().enumerate();
     let preferred_nodes = preferred.map(|(index, preferred)| {
         let field = format!("spec.preferredNodeSelectors[{index}].preference");
@@ -56,12 +45,11 @@ pub fn translate(
             "spec.serviceSelectors",
             findings,
         ),
+        failback: match spec.failback {
+            Some(crd::Failback::Immediate) => Failback::Immediate,
+            Some(crd::Failback::Delayed) | None => Failback::Delayed,
+            Some(crd::Failback::Never) => Failback::Never,
+        },
     };
-    let clean = super::is_clean(findings, before);
-    findings.push(Finding::warning(
-        "",
-        "this build announces by BGP only, so its pools are not announced by ARP or NDP",
-        "add a BGPAdvertisement for them",
-    ));
-    clean.then(|| Draft::L2Advertisement(Arc::new(advertisement)))
+    super::is_clean(findings, before).then(|| Draft::L2Advertisement(Arc::new(advertisement)))
 }

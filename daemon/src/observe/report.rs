@@ -57,6 +57,7 @@ pub fn world(world: &World) -> Value {
         bgp_advertisements,
         l2_advertisements,
         liveness,
+        links,
     } = world;
     json!({
         "services": services.values().collect::<Vec<_>>(),
@@ -68,6 +69,7 @@ pub fn world(world: &World) -> Value {
         "bgpAdvertisements": bgp_advertisements.values().collect::<Vec<_>>(),
         "l2Advertisements": l2_advertisements.values().collect::<Vec<_>>(),
         "liveness": liveness,
+        "links": links,
     })
 }
 

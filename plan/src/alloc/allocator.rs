@@ -70,6 +70,7 @@ fn differ_in_services_only(one: &World, other: &World) -> bool {
         bgp_advertisements: _,
         l2_advertisements: _,
         liveness: _,
+        links: _,
     } = one;
     Arc::ptr_eq(namespaces, &other.namespaces) && Arc::ptr_eq(pools, &other.pools)
 }

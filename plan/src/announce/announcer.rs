@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use imbl::ordmap::DiffItem;
-
 use super::view::{Said, View};
 use super::{Announcements, Verdict, Verdicts};
+use crate::changes;
 use crate::endpoints::{self, Usable};
 use crate::health;
 use crate::world::{ObjectName, World};
@@ -78,6 +77,7 @@ fn differ_in_services_only(one: &World, other: &World) -> bool {
         bgp_advertisements,
         l2_advertisements: _,
         liveness,
+        links: _,
     } = one;
     Arc::ptr_eq(nodes, &other.nodes)
         && Arc::ptr_eq(pools, &other.pools)
@@ -89,7 +89,7 @@ fn differ_in_services_only(one: &World, other: &World) -> bool {
 impl Known {
     fn follow(&mut self, world: &World, me: &str) {
         let before = std::mem::replace(&mut self.world, world.clone());
-        let changed = changed(&before, world);
+        let changed = changes::services(&before, world);
         let few = changed.len().saturating_mul(FEW) < world.endpoint_slices.len();
         let mut walk = endpoints::walk(world);
         for name in changed {
@@ -129,24 +129,5 @@ impl Known {
         if self.verdicts.get(name) != Some(&verdict) {
             self.verdicts.insert(name.clone(), verdict);
         }
-    }
-}
-
-/// Services that differ, or whose EndpointSlices do, in order.
-fn changed<'a>(before: &'a World, now: &'a World) -> Vec<&'a ObjectName> {
-    let services = before.services.diff(&now.services);
-    let mut changed: Vec<&ObjectName> = services.map(key).collect();
-    let slices = before.endpoint_slices.diff(&now.endpoint_slices);
-    changed.extend(slices.map(|change| &key(change).0));
-    // Two sorted runs.
-    changed.sort();
-    changed.dedup();
-    changed
-}
-
-fn key<'a, K, V>(change: DiffItem<'a, 'a, K, V>) -> &'a K {
-    match change {
-        DiffItem::Add(key, _) | DiffItem::Remove(key, _) => key,
-        DiffItem::Update { new, .. } => new.0,
     }
 }

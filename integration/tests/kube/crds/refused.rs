@@ -223,6 +223,12 @@ const ADVERTISEMENTS: &[Row] = &[
         "101 is out of range",
     ),
     each(
+        L2,
+        r#"{"failback": "sometimes"}"#,
+        "Unsupported value",
+        "sometimes",
+    ),
+    each(
         BFD,
         r#"{"receiveInterval": 5}"#,
         "greater than or equal to 10",

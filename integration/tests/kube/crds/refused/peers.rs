@@ -1,6 +1,6 @@
 //! Peers that are refused, and what no version supports yet.
 
-use super::{BFD, L2, PEER, Row, both, each};
+use super::{BFD, PEER, Row, both, each};
 
 /// AS numbers and ports.
 pub const NUMBERS: &[Row] = &[
@@ -262,10 +262,5 @@ pub const UNSUPPORTED: &[Row] = &[
         BFD,
         r#"{"echoMode": true}"#,
         "the Echo function is not supported by this build",
-    ),
-    both(
-        L2,
-        r#"{"preferredNodeSelectors": [{"weight": 1, "preference": {}}]}"#,
-        "preferences among nodes are not supported by this build",
     ),
 ];

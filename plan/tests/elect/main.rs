@@ -1,19 +1,16 @@
 //! Who answers for an address by ARP or NDP.
 
+mod elector;
+mod failback;
+mod worlds;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use plan::World;
-use plan::elect::{Election, Electorate, NotElected};
+use plan::elect::{Electorate, Interfaces, NotElected};
 use plan::health::{self, Why};
-use plan::labels::{LabelSelector, Labels};
-use plan::world::{
-    AddressRange, Addresses, Endpoint, EndpointSlice, ExternalTrafficPolicy, IpFamily,
-    IpFamilyPolicy, L2Advertisement, Liveness, Node, ObjectName, Pool, PoolSelection,
-    PreferredNodes, Protocol, Ready, Service,
-};
-
-const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 20, 30, 1));
+use plan::world::{ExternalTrafficPolicy, Links, Liveness, Node, Ready, Service};
+use worlds::{VIP, advertise, edit, elect, endpoints, live, named, prefer, service, world};
 
 /// The vector is made with MetalLB's formula, and agrees with its TestShouldAnnounceFromNodes.
 #[test]
@@ -189,120 +186,73 @@ fn a_machine_without_node_objects_answers() {
     assert_eq!(owner.as_deref(), Some("me"));
 }
 
-// Worlds: one pool, one L2Advertisement, one Service with an endpoint.
-
-fn elect(world: &World, service: &Service) -> Election {
-    Electorate::new(world, None, health::Options::default()).elect(VIP, &[service])
+#[test]
+fn a_node_without_the_interface_is_no_candidate() {
+    let mut world = world(&["iris1", "iris2"]);
+    let interfaces = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+    advertise(&mut world, |ad| {
+        ad.interfaces = interfaces(&["eth1", "eth2"])
+    });
+    type Row<'a> = (&'a [(&'a str, &'a [&'a str])], Option<&'a str>);
+    let table: [Row<'_>; 5] = [
+        (&[], Some("iris2")),
+        (&[("iris2", &["eth0"])], Some("iris1")),
+        (&[("iris2", &["eth0", "eth2"])], Some("iris2")),
+        (&[("iris2", &[]), ("iris1", &["eth1"])], Some("iris1")),
+        (&[("iris2", &["eth0"]), ("iris1", &["eth0"])], None),
+    ];
+    for (told, owner) in table {
+        let told = told.iter();
+        world.links = Arc::new(Links {
+            interfaces: told
+                .map(|(node, names)| (Arc::from(*node), interfaces(names)))
+                .collect(),
+            ..Links::default()
+        });
+        let election = elect(&world, &service());
+        assert_eq!(election.owner.as_deref(), owner, "{:?}", world.links);
+        for (node, reason) in election.others {
+            let expected = match owner {
+                Some(owner)
+                    if world
+                        .links
+                        .interfaces
+                        .get(&node)
+                        .is_none_or(|names| names.contains("eth1")) =>
+                {
+                    NotElected::OtherNode(owner.into())
+                }
+                Some(_) | None => NotElected::NoInterface,
+            };
+            assert_eq!(reason, expected, "{node}");
+        }
+    }
 }
 
-fn world(nodes: &[&str]) -> World {
-    let pool = Pool {
-        name: "pool".into(),
-        labels: Labels::NONE,
-        ranges: vec![AddressRange {
-            first: Ipv4Addr::new(10, 20, 30, 0).into(),
-            last: Ipv4Addr::new(10, 20, 30, 255).into(),
-        }],
-        auto_assign: true,
-        avoid_buggy_ips: false,
-        service_allocation: None,
-        share_across_namespaces: false,
+#[test]
+fn the_interfaces_of_all_advertisements_together_are_answered_on() {
+    let mut world = world(&["iris1", "iris2"]);
+    advertise(&mut world, |ad| ad.interfaces = ["eth1".into()].into());
+    let of = |world: &plan::World| {
+        let electorate = Electorate::new(world, None, health::Options::default());
+        electorate.interfaces("iris1", VIP, &[&service()])
     };
-    let nodes = nodes
-        .iter()
-        .map(|name| ((*name).into(), Arc::new(node(name))));
-    let mut world = World {
-        nodes: Arc::new(nodes.collect()),
-        pools: Arc::new([("pool".into(), Arc::new(pool))].into()),
-        ..World::default()
+    let named = |names: &[&str]| {
+        let names = names.iter().map(|name| Arc::from(*name));
+        Some(Interfaces::Named(Arc::new(names.collect())))
     };
+    assert_eq!(of(&world), named(&["eth1"]));
+    let first = Arc::clone(&world.l2_advertisements["ad"]);
+    advertise(&mut world, |ad| ad.interfaces = ["eth2".into()].into());
+    let both = Arc::make_mut(&mut world.l2_advertisements);
+    both.insert("first".into(), Arc::clone(&first));
+    assert_eq!(of(&world), named(&["eth1", "eth2"]));
     advertise(&mut world, |_| {});
-    endpoints(&mut world, &["elsewhere"]);
-    world
-}
-
-fn node(name: &str) -> Node {
-    Node {
-        name: name.into(),
-        labels: Labels::from([("name", name)]),
-        ready: Ready::True,
-        network_unavailable: false,
-        unschedulable: false,
-        out_of_service: false,
-        internal_ips: Vec::new(),
-    }
-}
-
-fn edit(world: &mut World, name: &str, edit: impl Fn(&mut Node)) {
-    let node = Arc::make_mut(&mut world.nodes).get_mut(name);
-    edit(Arc::make_mut(node.expect("a Node")));
-}
-
-fn advertise(world: &mut World, edit: impl Fn(&mut L2Advertisement)) {
-    let mut ad = L2Advertisement {
-        name: "ad".into(),
-        pools: PoolSelection::default(),
-        node_selectors: Vec::new(),
-        preferred_nodes: Vec::new(),
-        interfaces: Default::default(),
-        service_selectors: Vec::new(),
-    };
-    edit(&mut ad);
-    world.l2_advertisements = Arc::new([("ad".into(), Arc::new(ad))].into());
-}
-
-fn endpoints(world: &mut World, nodes: &[&str]) {
-    let endpoint = |node: &&str| Endpoint {
-        addresses: Vec::new(),
-        node: Some((*node).into()),
-        ready: Some(true),
-        serving: None,
-    };
-    let slice = EndpointSlice {
-        service: service().name,
-        name: "web-1".into(),
-        endpoints: nodes.iter().map(endpoint).collect(),
-    };
-    let key = (service().name, Arc::from("web-1"));
-    world.endpoint_slices.insert(key, Arc::new(slice));
-}
-
-fn named(name: &str) -> LabelSelector {
-    LabelSelector {
-        match_labels: [("name".to_owned(), name.to_owned())].into(),
-        match_expressions: Vec::new(),
-    }
-}
-
-fn prefer(name: &str, weight: u8) -> PreferredNodes {
-    PreferredNodes {
-        weight,
-        preference: named(name),
-    }
-}
-
-fn live(names: &[&str]) -> Liveness {
-    Liveness::Live(names.iter().map(|name| Arc::from(*name)).collect())
-}
-
-fn service() -> Service {
-    Service {
-        name: ObjectName {
-            namespace: "default".into(),
-            name: "web".into(),
-        },
-        labels: Labels::from([("name", "web")]),
-        wants_address: true,
-        ip_families: [IpFamily::IPv4].into(),
-        ip_family_policy: IpFamilyPolicy::SingleStack,
-        external_traffic_policy: ExternalTrafficPolicy::Cluster,
-        ports: [(Protocol::Tcp, 80)].into_iter().collect(),
-        selector: Labels::NONE,
-        requested_addresses: Vec::new(),
-        requested_pool: None,
-        sharing_key: None,
-        request_error: None,
-        assigned: Addresses::from_slice(&[VIP]),
-        assigned_pool: None,
-    }
+    let both = Arc::make_mut(&mut world.l2_advertisements);
+    both.insert("first".into(), first);
+    assert_eq!(of(&world), Some(Interfaces::All));
+    advertise(&mut world, |ad| {
+        ad.node_selectors = vec![self::named("iris2")]
+    });
+    assert_eq!(of(&world), None);
 }

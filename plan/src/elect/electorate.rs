@@ -1,93 +1,20 @@
-//! Which one node answers for an address by ARP or NDP: rendezvous hashing among the best candidates.
-//!
-//! Every node computes it out of the same [`World`] and comes to the same owner. Nothing is
-//! remembered: a node that goes moves only its own addresses. Among equally good candidates the
-//! owner is MetalLB's.
+//! One election.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::{Election, Interfaces, NotElected};
 use crate::health::{self, Class, Health, Why};
 use crate::labels::{Labels, any_or_all};
 use crate::pools::RangeIndex;
 use crate::world::{
-    Endpoint, ExternalTrafficPolicy, L2Advertisement, Node, ObjectName, Pool, Service, World,
+    Endpoint, ExternalTrafficPolicy, Failback, L2Advertisement, Node, ObjectName, Pool, Service,
+    World,
 };
-
-/// Why a node does not answer for an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotElected {
-    /// The address is in no pool.
-    IpNotAllowed,
-    /// No L2Advertisement of its pool selects this node.
-    NotOwner,
-    /// L2Advertisements of its pool select this node, and none the Service's labels.
-    NoMatchingAdvertisement,
-    /// It may be shared, and an advertisement by Service labels selects it: those who share could
-    /// have different owners.
-    SharedIpWithServiceSelector,
-    /// No usable endpoint anywhere.
-    NoEndpoints,
-    /// Policy Local, and no usable endpoint on this node.
-    NoLocalEndpoints,
-    /// The node never answers, or a node of a better class does.
-    Node(Why),
-    /// As good a node does.
-    OtherNode(Arc<str>),
-}
-
-impl NotElected {
-    /// The reason in one word: MetalLB's where it has one.
-    pub fn word(&self) -> &'static str {
-        match self {
-            NotElected::IpNotAllowed => "ipNotAllowed",
-            NotElected::NotOwner | NotElected::OtherNode(_) => "notOwner",
-            NotElected::NoMatchingAdvertisement => "noMatchingAdvertisement",
-            NotElected::SharedIpWithServiceSelector => "sharedIPWithServiceSelector",
-            NotElected::NoEndpoints => "noEndpoints",
-            NotElected::NoLocalEndpoints => "noLocalEndpoints",
-            NotElected::Node(why) => crate::announce::NotAnnounced::Node(*why).word(),
-        }
-    }
-}
-
-impl fmt::Display for NotElected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NotElected::IpNotAllowed => f.write_str("the address is in no IPAddressPool"),
-            NotElected::NotOwner => {
-                f.write_str("no L2Advertisement of the address's pool selects this node")
-            }
-            NotElected::NoMatchingAdvertisement => f.write_str(
-                "no L2Advertisement that selects this node is for the Service: see serviceSelectors",
-            ),
-            NotElected::SharedIpWithServiceSelector => f.write_str(
-                "a Service with metallb.io/allow-shared-ip is not announced by an L2Advertisement \
-                 with serviceSelectors",
-            ),
-            NotElected::NoEndpoints => f.write_str("the Service has no usable endpoint"),
-            NotElected::NoLocalEndpoints => f.write_str(
-                "externalTrafficPolicy is Local, and no usable endpoint is on this node",
-            ),
-            NotElected::Node(why) => write!(f, "{why}"),
-            NotElected::OtherNode(owner) => write!(f, "node {owner} was elected"),
-        }
-    }
-}
-
-/// The outcome for one address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Election {
-    /// The node that answers; `None` is nobody.
-    pub owner: Option<Arc<str>>,
-    /// Why each of the others does not, by name.
-    pub others: BTreeMap<Arc<str>, NotElected>,
-}
 
 /// What elections of many addresses have in common.
 pub struct Electorate<'a> {
@@ -100,8 +27,13 @@ pub struct Electorate<'a> {
 }
 
 /// How good a candidate is: the least is elected. Its class, how many of the Services that hold the
-/// address it can serve (all, unless they are being changed), its preference, its hash.
-type Rank = (Class, Reverse<usize>, Reverse<u32>, [u8; 32]);
+/// address it can serve (all, unless they are being changed), whether it has to leave the address to
+/// another one for now, its preference, its hash.
+type Rank = (Class, Reverse<usize>, Waits, Reverse<u32>, [u8; 32]);
+
+/// Whether a candidate leaves the address to others that are as good: because another one has it
+/// ([`Failback::Never`]); because it has just come.
+type Waits = (bool, bool);
 
 impl<'a> Electorate<'a> {
     /// All nodes of the World. `me` is a node to count even where no Node object describes it.
@@ -130,8 +62,10 @@ impl<'a> Electorate<'a> {
     /// that both of one Service have one owner. `holders` are all Services that hold it; where they
     /// disagree, a node that can serve all of them is better than one that cannot.
     pub fn elect(&self, key: IpAddr, holders: &[&Service]) -> Election {
-        let pool = self.pools.find(key);
-        let advertisements = pool.and_then(|pool| self.advertisements.get(pool));
+        let advertisements = self.advertisements_of(key);
+        let failback = advertisements.into_iter().flatten();
+        let failback = failback.map(|ad| ad.failback).max().unwrap_or_default();
+        let owner = self.world.links.owners.get(&key).map(Arc::as_ref);
         let mut others = BTreeMap::new();
         let mut candidates: Vec<(Rank, &Arc<str>, Why)> = Vec::new();
         let endpoints: Vec<Vec<&Endpoint>> = holders.iter().map(|s| self.usable(&s.name)).collect();
@@ -142,8 +76,9 @@ impl<'a> Electorate<'a> {
             };
             match candidate {
                 Ok((served, score)) => {
+                    let waits = self.waits(name, failback, owner);
                     let hash = hash(name, key);
-                    let rank = (health.class, Reverse(served), Reverse(score), hash);
+                    let rank = (health.class, Reverse(served), waits, Reverse(score), hash);
                     candidates.push((rank, name, health.why));
                 }
                 Err(reason) => {
@@ -168,6 +103,50 @@ impl<'a> Electorate<'a> {
         Election { owner, others }
     }
 
+    /// Whether the address is in a pool in L2 mode.
+    pub fn is_l2(&self, address: IpAddr) -> bool {
+        let advertisements = self.advertisements_of(address);
+        advertisements.is_some_and(|all| !all.is_empty())
+    }
+
+    /// The interfaces on which a node answers for an address of these Services, if it is elected;
+    /// `None` where no L2Advertisement of the address lets it.
+    pub fn interfaces(
+        &self,
+        node: &str,
+        address: IpAddr,
+        holders: &[&Service],
+    ) -> Option<Interfaces> {
+        let labels = self.world.nodes.get(node);
+        let labels = labels.map_or(&Labels::NONE, |node| &node.labels);
+        let all = self.advertisements_of(address)?.iter().copied();
+        let here = all.filter(|ad| any_or_all(&ad.node_selectors, labels));
+        let here = here.filter(|ad| holders.iter().any(|service| ad.is_for(service)));
+        let named: Vec<&BTreeSet<Arc<str>>> = here.map(|ad| &ad.interfaces).collect();
+        match (named.is_empty(), named.iter().any(|names| names.is_empty())) {
+            (true, _) => None,
+            (false, true) => Some(Interfaces::All),
+            (false, false) => {
+                let names = named.into_iter().flatten().cloned();
+                Some(Interfaces::Named(Arc::new(names.collect())))
+            }
+        }
+    }
+
+    fn advertisements_of(&self, address: IpAddr) -> Option<&Vec<&'a L2Advertisement>> {
+        self.advertisements.get(self.pools.find(address)?)
+    }
+
+    fn waits(&self, name: &str, failback: Failback, owner: Option<&str>) -> Waits {
+        let returned = self.world.links.returned.contains(name);
+        let has_other = owner.is_some_and(|owner| owner != name);
+        match failback {
+            Failback::Immediate => (false, false),
+            Failback::Delayed => (false, returned),
+            Failback::Never => (has_other, returned),
+        }
+    }
+
     /// How many of the holders the node can serve, and how much it is preferred; or why it is no
     /// candidate: what keeps it from serving the first of them.
     fn candidate(
@@ -186,10 +165,13 @@ impl<'a> Electorate<'a> {
         if here.is_empty() {
             return Err(NotElected::NotOwner);
         }
+        let interfaces = self.world.links.interfaces.get(name);
+        let reached = here.iter().copied();
+        let reached: Vec<_> = reached.filter(|ad| is_reached(ad, interfaces)).collect();
         let mut scores = Vec::new();
         let mut refused = None;
         for (service, usable) in holders.iter().zip(endpoints) {
-            match serves(name, labels, health, &here, service, usable) {
+            match serves(name, labels, health, (&here, &reached), service, usable) {
                 Ok(score) => scores.push(score),
                 Err(reason) => {
                     refused.get_or_insert(reason);
@@ -211,36 +193,54 @@ impl<'a> Electorate<'a> {
     }
 }
 
+impl L2Advertisement {
+    fn is_for(&self, service: &Service) -> bool {
+        any_or_all(&self.service_selectors, &service.labels)
+    }
+
+    /// Those who share an address could have different owners, if each was selected by its labels.
+    fn may_share(&self, service: &Service) -> bool {
+        service.sharing_key.is_none() || self.service_selectors.is_empty()
+    }
+}
+
+/// Whether a node that has these interfaces can answer by this advertisement.
+fn is_reached(ad: &L2Advertisement, interfaces: Option<&BTreeSet<Arc<str>>>) -> bool {
+    match interfaces {
+        None => true,
+        Some(interfaces) if ad.interfaces.is_empty() => !interfaces.is_empty(),
+        Some(interfaces) => !interfaces.is_disjoint(&ad.interfaces),
+    }
+}
+
 /// How much the node is preferred for the Service, or why it cannot serve it. The reasons come in
 /// MetalLB's order.
 fn serves(
     name: &str,
     labels: &Labels,
     health: Health,
-    here: &[&L2Advertisement],
+    (here, reached): (&[&L2Advertisement], &[&L2Advertisement]),
     service: &Service,
     usable: &[&Endpoint],
 ) -> Result<u32, NotElected> {
-    let mut score = 0;
-    let mut matching = false;
-    for ad in here {
-        if !any_or_all(&ad.service_selectors, &service.labels) {
-            continue;
-        }
-        if service.sharing_key.is_some() && !ad.service_selectors.is_empty() {
-            return Err(NotElected::SharedIpWithServiceSelector);
-        }
-        matching = true;
-        let preferred = ad.preferred_nodes.iter();
-        let preferred = preferred.filter(|entry| entry.preference.matches(labels));
-        score += preferred.map(|entry| u32::from(entry.weight)).sum::<u32>();
-    }
-    if !matching {
+    let mut for_it = here.iter();
+    let mut for_it = for_it.by_ref().filter(|ad| ad.is_for(service)).peekable();
+    if for_it.peek().is_none() {
         return Err(NotElected::NoMatchingAdvertisement);
+    }
+    if for_it.any(|ad| !ad.may_share(service)) {
+        return Err(NotElected::SharedIpWithServiceSelector);
     }
     if health.class == Class::Excluded {
         return Err(NotElected::Node(health.why));
     }
+    let reached = reached.iter().filter(|ad| ad.is_for(service));
+    if reached.clone().next().is_none() {
+        return Err(NotElected::NoInterface);
+    }
+    let preferred = reached.flat_map(|ad| &ad.preferred_nodes);
+    let preferred = preferred.filter(|entry| entry.preference.matches(labels));
+    let score = preferred.map(|entry| u32::from(entry.weight)).sum();
     let local = service.external_traffic_policy == ExternalTrafficPolicy::Local;
     let mut nodes = usable.iter().map(|endpoint| endpoint.node.as_deref());
     match (

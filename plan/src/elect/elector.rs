@@ -1,0 +1,283 @@
+//! The owners of all addresses, from World to World.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::{Election, Electorate, Interfaces};
+use crate::changes;
+use crate::health;
+use crate::world::{ObjectName, Service, World};
+
+/// Who answers for each address of a pool in L2 mode. A copy shares what did not change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Elections {
+    /// By address.
+    pub by_address: OrdMap<IpAddr, Arc<Elected>>,
+}
+
+/// The outcome for an address, as one node needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elected {
+    /// The node that answers; `None` is nobody.
+    pub owner: Option<Arc<str>>,
+    /// How this node answers; `None` where it is not the owner.
+    pub here: Option<Here>,
+    /// The Services that hold it, in order.
+    pub holders: Vec<ObjectName>,
+}
+
+/// How the owner answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// Where.
+    pub interfaces: Interfaces,
+    /// No Service has asked for this very address: another one would do.
+    pub is_replaceable: bool,
+}
+
+/// Knows the owners in one World, and comes from there to the next: where nothing but Services and
+/// EndpointSlices differ, it takes the time of the difference.
+///
+/// Services that share an address have one owner, for all addresses that they hold.
+#[derive(Debug)]
+pub struct Elector {
+    me: Arc<str>,
+    options: health::Options,
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    world: World,
+    /// The Services that hold an address of a pool in L2 mode.
+    holders: OrdMap<IpAddr, BTreeSet<ObjectName>>,
+    elections: Elections,
+}
+
+impl Elector {
+    /// One for the node of this name that has seen no World yet.
+    pub fn new(me: &str, options: health::Options) -> Elector {
+        Elector {
+            me: me.into(),
+            options,
+            known: None,
+        }
+    }
+
+    /// Who answers for what in this World.
+    pub fn next(&mut self, world: &World) -> Elections {
+        if world.l2_advertisements.is_empty() {
+            self.known = None;
+            return Elections::default();
+        }
+        let known = self.known.take();
+        let known = known.filter(|known| differ_in_services_only(&known.world, world));
+        let mut known = known.unwrap_or_else(|| Known {
+            world: World::default(),
+            holders: OrdMap::new(),
+            elections: Elections::default(),
+        });
+        known.follow(world, &self.me, self.options);
+        let elections = known.elections.clone();
+        self.known = Some(known);
+        elections
+    }
+}
+
+/// Whether two Worlds have all in common, by memory, but Services and EndpointSlices.
+fn differ_in_services_only(one: &World, other: &World) -> bool {
+    let World {
+        services: _,
+        endpoint_slices: _,
+        nodes,
+        // No matter to elections.
+        namespaces: _,
+        pools,
+        peers: _,
+        bgp_advertisements: _,
+        l2_advertisements,
+        liveness,
+        links,
+    } = one;
+    Arc::ptr_eq(nodes, &other.nodes)
+        && Arc::ptr_eq(pools, &other.pools)
+        && Arc::ptr_eq(l2_advertisements, &other.l2_advertisements)
+        && *liveness == other.liveness
+        && (Arc::ptr_eq(links, &other.links) || links == &other.links)
+}
+
+impl Known {
+    fn follow(&mut self, world: &World, me: &str, options: health::Options) {
+        let electorate = Electorate::new(world, Some(me), options);
+        let before = std::mem::replace(&mut self.world, world.clone());
+        let mut touched = BTreeSet::new();
+        let changed = changes::services(&before, world);
+        for name in &changed {
+            let held = before.services.get(*name).into_iter();
+            let held = held.flat_map(|service| service.assigned.iter().copied());
+            // While the old holders are still known: who leaves may have joined others.
+            for address in held.filter(|address| self.holders.contains_key(address)) {
+                component(address, &self.holders, &before, &mut touched);
+            }
+        }
+        for name in &changed {
+            self.hold(name, &before, world, &electorate);
+        }
+        for name in &changed {
+            let holds = world.services.get(*name).into_iter();
+            touched.extend(holds.flat_map(|service| service.assigned.iter().copied()));
+        }
+        self.elect(touched, world, me, &electorate);
+    }
+
+    /// Brings the holders in line with what one Service held, and holds.
+    fn hold(&mut self, name: &ObjectName, before: &World, world: &World, of: &Electorate<'_>) {
+        let held = before.services.get(name).into_iter();
+        for address in held.flat_map(|service| &service.assigned) {
+            if let Some(holders) = self.holders.get_mut(address) {
+                holders.remove(name);
+                if holders.is_empty() {
+                    self.holders.remove(address);
+                }
+            }
+        }
+        let service = world.services.get(name);
+        let service = service.filter(|service| service.wants_address);
+        let holds = service.into_iter().flat_map(|service| &service.assigned);
+        for address in holds.filter(|address| of.is_l2(**address)) {
+            let holders = self.holders.entry(*address).or_default();
+            holders.insert(name.clone());
+        }
+    }
+
+    /// Elects anew for these addresses and all that go with them.
+    fn elect(
+        &mut self,
+        mut touched: BTreeSet<IpAddr>,
+        world: &World,
+        me: &str,
+        electorate: &Electorate<'_>,
+    ) {
+        while let Some(address) = touched.pop_first() {
+            if !self.holders.contains_key(&address) {
+                self.elections.by_address.remove(&address);
+                continue;
+            }
+            let mut together = BTreeSet::new();
+            let services = component(address, &self.holders, world, &mut together);
+            let services: Vec<&Service> = services
+                .iter()
+                .filter_map(|name| world.services.get(name).map(Arc::as_ref))
+                .collect();
+            let owner = owner(electorate, &together, &services).and_then(|e| e.owner);
+            for address in together {
+                touched.remove(&address);
+                let elected = self.elected(address, owner.as_ref(), world, me, electorate);
+                let known = self.elections.by_address.get(&address);
+                if known.is_none_or(|known| **known != elected) {
+                    self.elections.by_address.insert(address, Arc::new(elected));
+                }
+            }
+        }
+    }
+
+    fn elected(
+        &self,
+        address: IpAddr,
+        owner: Option<&Arc<str>>,
+        world: &World,
+        me: &str,
+        electorate: &Electorate<'_>,
+    ) -> Elected {
+        let holders = self.holders.get(&address).into_iter().flatten();
+        let holders: Vec<ObjectName> = holders.cloned().collect();
+        let services: Vec<&Service> = holders
+            .iter()
+            .filter_map(|name| world.services.get(name).map(Arc::as_ref))
+            .collect();
+        let mine = owner.is_some_and(|owner| **owner == *me);
+        let interfaces = mine.then(|| electorate.interfaces(me, address, &services));
+        let is_replaceable = services.iter().all(|s| s.requested_addresses.is_empty());
+        let here = interfaces.flatten().map(|interfaces| Here {
+            interfaces,
+            is_replaceable,
+        });
+        Elected {
+            owner: owner.cloned(),
+            here,
+            holders,
+        }
+    }
+}
+
+/// Finds all addresses that have the same owner as this one, because a Service holds both of two,
+/// or two Services share one. Returns the Services.
+fn component(
+    address: IpAddr,
+    holders: &OrdMap<IpAddr, BTreeSet<ObjectName>>,
+    world: &World,
+    addresses: &mut BTreeSet<IpAddr>,
+) -> BTreeSet<ObjectName> {
+    let mut services = BTreeSet::new();
+    let mut open = vec![address];
+    while let Some(address) = open.pop() {
+        if !addresses.insert(address) {
+            continue;
+        }
+        for name in holders.get(&address).into_iter().flatten() {
+            if services.insert(name.clone()) {
+                let service = world.services.get(name).into_iter();
+                let held = service.flat_map(|service| service.assigned.iter().copied());
+                open.extend(held.filter(|held| holders.contains_key(held)));
+            }
+        }
+    }
+    services
+}
+
+/// The election for addresses that go together. What is hashed is the first address of the first
+/// Service, as in MetalLB, or where Services that share have different first ones, the least of
+/// those.
+fn owner(
+    electorate: &Electorate<'_>,
+    together: &BTreeSet<IpAddr>,
+    services: &[&Service],
+) -> Option<Election> {
+    let of_service = |service: &&Service| {
+        let mut held = service.assigned.iter();
+        held.find(|address| together.contains(*address)).copied()
+    };
+    let key = services.iter().filter_map(of_service).min()?;
+    Some(electorate.elect(key, services))
+}
+
+/// The election for a Service, with why each other node is not elected; `None` where none of its
+/// addresses is in a pool in L2 mode.
+pub fn election_of(
+    world: &World,
+    name: &ObjectName,
+    me: Option<&str>,
+    options: health::Options,
+) -> Option<Election> {
+    let electorate = Electorate::new(world, me, options);
+    let mut holders: OrdMap<IpAddr, BTreeSet<ObjectName>> = OrdMap::new();
+    for (holder, service) in world.services.iter().filter(|(_, s)| s.wants_address) {
+        for address in service.assigned.iter().filter(|a| electorate.is_l2(**a)) {
+            let all = holders.entry(*address).or_default();
+            all.insert(holder.clone());
+        }
+    }
+    let service = world.services.get(name)?;
+    let mut held = service.assigned.iter();
+    let first = held.find(|address| holders.contains_key(*address))?;
+    let mut together = BTreeSet::new();
+    let services = component(*first, &holders, world, &mut together);
+    let services: Vec<&Service> = services
+        .iter()
+        .filter_map(|name| world.services.get(name).map(Arc::as_ref))
+        .collect();
+    owner(&electorate, &together, &services)
+}

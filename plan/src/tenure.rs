@@ -1,0 +1,93 @@
+//! How long nodes have been in service, so that one that comes and goes does not drag addresses
+//! about.
+//!
+//! Every speaker keeps this for itself, and all come to the same: nodes tell each other since when
+//! they have been alive, and what the API server says of a node reaches all at nearly the same time.
+//! A speaker that has just begun does not know which nodes came back before it did. It has returned
+//! itself then, so it takes nothing, whatever it thinks of others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A node that came back has settled after so long.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(30);
+/// Nodes that come into service within this time of the first began together: at the start of a
+/// cluster nobody has to wait for anybody.
+pub const TOGETHER: Duration = Duration::from_secs(10);
+
+/// How a node is, as far as its tenure goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// In service; with the moment since which its speaker has been alive, where that is watched.
+    InService(Option<Instant>),
+    /// Its speaker is not alive.
+    Dead,
+    /// Something else keeps it out of service, as the API server says.
+    Out,
+}
+
+/// Since when each node has been in service.
+#[derive(Clone, Debug, Default)]
+pub struct Tenure {
+    since: BTreeMap<Arc<str>, Instant>,
+    /// Nodes that were last seen [`Presence::Out`].
+    out: BTreeSet<Arc<str>>,
+    begun: bool,
+}
+
+/// What [`Tenure::next`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// Nodes that have been in service for less than [`SETTLED_AFTER`], and came more than
+    /// [`TOGETHER`] after the one that has been there the longest.
+    pub nodes: BTreeSet<Arc<str>>,
+    /// When the first of them will have settled.
+    pub until: Option<Instant>,
+}
+
+impl Tenure {
+    /// So all nodes are at `now`, which never goes back. Where liveness is not watched, those of the
+    /// first call have settled.
+    pub fn next(&mut self, now: Instant, nodes: &BTreeMap<Arc<str>, Presence>) -> Returned {
+        self.since.retain(|node, _| nodes.contains_key(node));
+        self.out.retain(|node| nodes.contains_key(node));
+        let first = !std::mem::replace(&mut self.begun, true);
+        for (node, presence) in nodes {
+            match presence {
+                Presence::Dead => {
+                    self.since.remove(node);
+                }
+                Presence::Out => {
+                    self.since.remove(node);
+                    self.out.insert(Arc::clone(node));
+                }
+                Presence::InService(alive) => {
+                    let was_out = self.out.remove(node);
+                    let came = match (was_out, alive) {
+                        (false, Some(alive)) => *alive,
+                        (false, None) if first => now.checked_sub(SETTLED_AFTER).unwrap_or(now),
+                        (true, _) | (false, None) => now,
+                    };
+                    let since = self.since.entry(Arc::clone(node)).or_insert(came);
+                    // Another life, which has begun since it was last looked at.
+                    *since = alive.map_or(*since, |alive| alive.max(*since));
+                }
+            }
+        }
+        self.returned(now)
+    }
+
+    fn returned(&self, now: Instant) -> Returned {
+        let Some(first) = self.since.values().min().copied() else {
+            return Returned::default();
+        };
+        let fresh = self.since.iter();
+        let fresh =
+            fresh.filter(|(_, since)| **since > first + TOGETHER && **since + SETTLED_AFTER > now);
+        Returned {
+            nodes: fresh.clone().map(|(node, _)| Arc::clone(node)).collect(),
+            until: fresh.map(|(_, since)| *since + SETTLED_AFTER).min(),
+        }
+    }
+}

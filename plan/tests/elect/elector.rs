@@ -1,0 +1,150 @@
+//! An `Elector` that goes from World to World names the owners that one from nothing names.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use plan::World;
+use plan::elect::{Elections, Elector, election_of};
+use plan::health;
+use plan::world::{Addresses, ExternalTrafficPolicy, Links, ObjectName, Service};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::worlds::{advertise, edit, endpoints, service, world};
+
+/// One edit of the World.
+#[derive(Clone, Debug)]
+enum Edit {
+    /// A Service with these last octets of addresses, Local or not, asked for or not.
+    Service(usize, Option<(Vec<u8>, bool, bool)>),
+    Endpoints(bool),
+    Cordon(bool),
+    Returned(bool),
+    Advertisement(bool),
+    Nothing,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn from_world_to_world_it_names_who_is_named_from_nothing(rounds in vec(vec(edits(), 0..5), 1..10)) {
+        let mut world = world(&["iris1", "iris2", "iris3"]);
+        let mut elector = elector();
+        for edits in rounds {
+            edits.into_iter().for_each(|edit| apply(edit, &mut world));
+            let elections = elector.next(&world);
+            prop_assert_eq!(&elections, &self::elector().next(&world));
+            one_owner_for_all_that_goes_together(&elections, &world);
+        }
+    }
+}
+
+/// Whatever is shared with whatever: no Service has two owners.
+fn one_owner_for_all_that_goes_together(elections: &Elections, world: &World) {
+    for (name, service) in &world.services {
+        let owners = service.assigned.iter();
+        let owners: Vec<_> = owners
+            .map(|address| elections.by_address.get(address).map(|e| e.owner.clone()))
+            .collect();
+        assert!(
+            owners.windows(2).all(|two| two[0] == two[1]),
+            "{name}: {owners:?}"
+        );
+        let options = health::Options::default();
+        let explained = election_of(world, name, Some("iris1"), options);
+        let explained = explained.map(|election| election.owner);
+        assert_eq!(owners.first().cloned().flatten(), explained, "{name}");
+    }
+}
+
+#[test]
+fn the_owner_knows_where_it_answers_and_whether_another_address_would_do() {
+    let mut world = world(&["iris1"]);
+    let mut elector = elector();
+    for asked in [false, true] {
+        apply(Edit::Service(0, Some((vec![1], false, asked))), &mut world);
+        let elections = elector.next(&world);
+        let here = elections.by_address.values().next();
+        let here = here.and_then(|elected| elected.here.as_ref());
+        assert_eq!(here.map(|here| here.is_replaceable), Some(!asked));
+    }
+}
+
+#[test]
+fn without_an_l2_advertisement_nobody_is_elected() {
+    let mut world = world(&["iris1"]);
+    apply(Edit::Service(0, Some((vec![1], false, false))), &mut world);
+    let mut elector = elector();
+    assert_eq!(elector.next(&world).by_address.len(), 1);
+    world.l2_advertisements = Arc::default();
+    assert_eq!(elector.next(&world), Elections::default());
+    assert!(election_of(&world, &name(0), None, health::Options::default()).is_none());
+}
+
+fn elector() -> Elector {
+    Elector::new("iris1", health::Options::default())
+}
+
+fn edits() -> impl Strategy<Value = Edit> {
+    let service = (vec(0..6_u8, 0..3), any::<bool>(), any::<bool>());
+    prop_oneof![
+        8 => (0..5_usize, option::of(service)).prop_map(|(index, what)| Edit::Service(index, what)),
+        1 => any::<bool>().prop_map(Edit::Endpoints),
+        1 => any::<bool>().prop_map(Edit::Cordon),
+        1 => any::<bool>().prop_map(Edit::Returned),
+        1 => any::<bool>().prop_map(Edit::Advertisement),
+        1 => Just(Edit::Nothing),
+    ]
+}
+
+fn name(index: usize) -> ObjectName {
+    ObjectName {
+        namespace: "default".into(),
+        name: match index {
+            0 => "web".into(),
+            other => format!("web-{other}").into(),
+        },
+    }
+}
+
+fn apply(edit_: Edit, world: &mut World) {
+    match edit_ {
+        Edit::Service(index, None) => {
+            world.services.remove(&name(index));
+        }
+        Edit::Service(index, Some((hosts, local, asked))) => {
+            let address = |host: u8| IpAddr::V4(Ipv4Addr::new(10, 20, 30, host));
+            let assigned: Addresses = hosts.into_iter().map(address).collect();
+            let service = Service {
+                name: name(index),
+                external_traffic_policy: match local {
+                    true => ExternalTrafficPolicy::Local,
+                    false => ExternalTrafficPolicy::Cluster,
+                },
+                requested_addresses: if asked { assigned.to_vec() } else { Vec::new() },
+                assigned,
+                ..service()
+            };
+            world.services.insert(name(index), Arc::new(service));
+        }
+        Edit::Endpoints(here) => endpoints(world, if here { &["iris1"] } else { &["iris2"] }),
+        Edit::Cordon(cordoned) => edit(world, "iris2", |node| node.unschedulable = cordoned),
+        Edit::Returned(returned) => {
+            let returned = returned.then(|| Arc::from("iris3"));
+            world.links = Arc::new(Links {
+                returned: returned.into_iter().collect(),
+                ..Links::default()
+            });
+        }
+        Edit::Advertisement(all) => advertise(world, |ad| {
+            ad.pools.names = if all {
+                [].into()
+            } else {
+                ["other".into()].into()
+            };
+        }),
+        Edit::Nothing => {}
+    }
+}

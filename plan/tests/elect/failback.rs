@@ -1,0 +1,119 @@
+//! Whether a node that comes back takes addresses over, and when.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plan::tenure::{Presence, SETTLED_AFTER, TOGETHER, Tenure};
+use plan::world::{Failback, Links};
+
+use crate::worlds::{VIP, advertise, edit, elect, service, world};
+
+/// By its hash, iris2 is the owner.
+#[test]
+fn a_node_that_has_just_come_back_leaves_addresses_where_they_are_as_its_advertisement_says() {
+    type Row<'a> = (Failback, bool, Option<&'a str>, &'a str);
+    let table: [Row<'_>; 9] = [
+        (Failback::Immediate, true, Some("iris1"), "iris2"),
+        (Failback::Delayed, true, Some("iris1"), "iris1"),
+        (Failback::Delayed, false, Some("iris1"), "iris2"),
+        (Failback::Never, false, Some("iris1"), "iris1"),
+        (Failback::Never, true, Some("iris1"), "iris1"),
+        (Failback::Never, true, Some("iris2"), "iris2"),
+        (Failback::Never, false, Some("iris9"), "iris2"),
+        (Failback::Never, false, None, "iris2"),
+        (Failback::Never, true, None, "iris1"),
+    ];
+    for (failback, returned, had, owner) in table {
+        let mut world = world(&["iris1", "iris2"]);
+        advertise(&mut world, |ad| ad.failback = failback);
+        let returned = returned.then(|| Arc::from("iris2"));
+        world.links = Arc::new(Links {
+            returned: returned.into_iter().collect(),
+            owners: had.map(|had| (VIP, Arc::from(had))).into_iter().collect(),
+            ..Links::default()
+        });
+        let elected = elect(&world, &service()).owner;
+        assert_eq!(elected.as_deref(), Some(owner), "{failback:?} {had:?}");
+        // Nobody as good is left: it does not wait.
+        edit(&mut world, owner, |node| node.unschedulable = true);
+        let elected = elect(&world, &service()).owner;
+        assert_ne!(elected.as_deref(), Some(owner), "{failback:?} {had:?}");
+    }
+}
+
+/// What is seen of nodes at a moment, in seconds, and which of them have returned.
+type Row<'a> = (u64, &'a [(&'a str, Presence)], &'a [&'a str]);
+
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a beginning for the virtual clock"
+)]
+fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
+    let start = Instant::now() + Duration::from_secs(1_000);
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let alive = |seconds| Presence::InService(Some(at(seconds)));
+    let api = Presence::InService(None);
+    let (dead, out) = (Presence::Dead, Presence::Out);
+    let tables: [&[Row<'_>]; 6] = [
+        // All begin together.
+        &[
+            (0, &[("a", alive(0)), ("b", alive(3))], &[]),
+            (
+                11,
+                &[("a", alive(0)), ("b", alive(3)), ("c", alive(10))],
+                &[],
+            ),
+        ],
+        // One dies and comes back; and again, within its time.
+        &[
+            (0, &[("a", alive(0)), ("b", alive(0))], &[]),
+            (50, &[("a", alive(0)), ("b", dead)], &[]),
+            (60, &[("a", alive(0)), ("b", alive(60))], &["b"]),
+            (80, &[("a", alive(0)), ("b", alive(75))], &["b"]),
+            (104, &[("a", alive(0)), ("b", alive(75))], &["b"]),
+            (105, &[("a", alive(0)), ("b", alive(75))], &[]),
+        ],
+        // A speaker begins that sees the others a moment later than itself.
+        &[
+            (100, &[("a", dead), ("me", alive(100))], &[]),
+            (101, &[("a", alive(0)), ("me", alive(100))], &["me"]),
+        ],
+        // As the API server says: the node was cordoned, its speaker was alive all the time.
+        &[
+            (0, &[("a", alive(0)), ("b", alive(0))], &[]),
+            (40, &[("a", alive(0)), ("b", out)], &[]),
+            (50, &[("a", alive(0)), ("b", alive(0))], &["b"]),
+            (80, &[("a", alive(0)), ("b", alive(0))], &[]),
+        ],
+        // Liveness is not watched.
+        &[
+            (0, &[("a", api), ("b", api)], &[]),
+            (40, &[("a", api), ("b", out)], &[]),
+            (50, &[("a", api), ("b", api), ("c", api)], &["b", "c"]),
+            (80, &[("a", api), ("b", api), ("c", api)], &[]),
+        ],
+        // Nobody is left that has been there for longer.
+        &[
+            (0, &[("a", alive(0)), ("b", dead)], &[]),
+            (50, &[("a", alive(0)), ("b", alive(50))], &["b"]),
+            (51, &[("a", dead), ("b", alive(50))], &[]),
+        ],
+    ];
+    for table in tables {
+        let mut tenure = Tenure::default();
+        for (seconds, nodes, expected) in table {
+            let nodes = nodes
+                .iter()
+                .map(|(node, presence)| (Arc::from(*node), *presence));
+            let nodes: BTreeMap<Arc<str>, Presence> = nodes.collect();
+            let returned = tenure.next(at(*seconds), &nodes);
+            let names: Vec<&str> = returned.nodes.iter().map(Arc::as_ref).collect();
+            assert_eq!(names, *expected, "{seconds}: {nodes:?}");
+            let until = returned.until.is_some_and(|until| until > at(*seconds));
+            assert_eq!(until, !expected.is_empty(), "{seconds}: {nodes:?}");
+        }
+    }
+    assert!(TOGETHER < SETTLED_AFTER);
+}
