@@ -22,5 +22,5 @@ pub mod translate;
 pub mod yaml;
 
 pub use check::check;
-pub use problem::{Problem, Severity};
+pub use problem::{ObjectReference, Problem, Severity};
 pub use translate::Options;

@@ -58,6 +58,7 @@ impl<'a> Reader<'a> {
                 file: Some(Arc::clone(file)),
                 document: Some(document),
                 line: Some(line),
+                uid: None,
             };
             match result {
                 Ok(node) => self.document(node, origin, &mut content),

@@ -130,6 +130,8 @@ pub struct Origin {
     pub document: Option<u32>,
     /// The document's first line, from 1.
     pub line: Option<u32>,
+    /// In a cluster, `metadata.uid` of a `metallb.io` object.
+    pub uid: Option<Arc<str>>,
 }
 
 /// An object as read.

@@ -104,6 +104,22 @@ pub struct Problem {
     pub hint: String,
     /// An earlier, valid version of the object stays in use meanwhile.
     pub last_valid_in_use: bool,
+    /// In a cluster, which object it is, for an Event about it.
+    #[serde(skip)]
+    pub reference: Option<ObjectReference>,
+}
+
+/// An object of a cluster that a [`Problem`] is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectReference {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; empty for kinds without.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// `metadata.uid`, of a `metallb.io` object.
+    pub uid: Option<Arc<str>>,
 }
 
 impl Problem {
@@ -123,6 +139,7 @@ impl Problem {
             message: message.into(),
             hint: hint.into(),
             last_valid_in_use: false,
+            reference: None,
         }
     }
 
@@ -148,6 +165,12 @@ impl Problem {
         origin: &Origin,
         finding: Finding,
     ) -> Problem {
+        let reference = ObjectReference {
+            kind: key.kind,
+            namespace: namespace.into(),
+            name: Arc::clone(&key.name),
+            uid: origin.uid.clone(),
+        };
         Problem {
             file: origin.file.clone(),
             line: finding.line.or(origin.line),
@@ -158,6 +181,7 @@ impl Problem {
             message: finding.message,
             hint: finding.hint,
             last_valid_in_use: false,
+            reference: origin.file.is_none().then_some(reference),
         }
         .shortened()
     }
@@ -171,6 +195,23 @@ impl Problem {
             }
         }
         self
+    }
+
+    /// Field, message and hint, for who knows the object.
+    pub fn text(&self) -> impl fmt::Display {
+        std::fmt::from_fn(|f| {
+            if !self.field.is_empty() {
+                write!(f, "{}: ", self.field)?;
+            }
+            f.write_str(&self.message)?;
+            if !self.hint.is_empty() {
+                write!(f, "; {}", self.hint)?;
+            }
+            if self.last_valid_in_use {
+                f.write_str(" (the last valid version stays in use)")?;
+            }
+            Ok(())
+        })
     }
 
     /// Whether this is an error.
@@ -199,16 +240,6 @@ impl fmt::Display for Problem {
         if let Some(object) = &self.object {
             write!(f, "{object}: ")?;
         }
-        if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        f.write_str(&self.message)?;
-        if !self.hint.is_empty() {
-            write!(f, "; {}", self.hint)?;
-        }
-        if self.last_valid_in_use {
-            f.write_str(" (the last valid version stays in use)")?;
-        }
-        Ok(())
+        write!(f, "{}", self.text())
     }
 }

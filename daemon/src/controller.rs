@@ -95,8 +95,16 @@ async fn run(args: Args) -> Result<(), String> {
     };
     let limits = events::Config::default();
     let events = EventWriter::start(client.clone(), election.fence(), reporter, limits);
+    let events = Arc::new(events);
     let fence = election.fence();
-    let reporter = Reporter::new(&client, &fence, namespace, election.leadership(), reports);
+    let reporter = Reporter::new(
+        &client,
+        &fence,
+        namespace,
+        Arc::clone(&events),
+        election.leadership(),
+        reports,
+    );
     let mut writers = reporter.counts();
     writers.push(("Service", writer.counts().clone()));
     writers.push(("Event", events.counts().clone()));
@@ -137,7 +145,7 @@ struct Controller {
     options: alloc::Options,
     clock: Clock,
     writer: ServiceStatusWriter,
-    events: EventWriter,
+    events: Arc<EventWriter>,
     untold: Untold,
     /// From a change until it is in a Service's status.
     until_status: Histogram,

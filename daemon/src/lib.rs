@@ -31,6 +31,7 @@ mod pace;
 mod panics;
 mod peer_io;
 mod peers;
+mod problem_events;
 mod record;
 mod replay;
 mod run;

@@ -108,6 +108,7 @@ pub fn secret(secret: &core::Secret) -> Object {
 /// An object of a `metallb.io` kind.
 pub fn configuration(kind: Kind, dynamic: DynamicObject, options: &Options) -> Object {
     let mut object = object(kind, &dynamic.metadata, |_, _| None);
+    object.origin.uid = dynamic.metadata.uid.map(Arc::from);
     let mut json = dynamic.data;
     if let (Some(json), Some(labels)) = (json.as_object_mut(), dynamic.metadata.labels) {
         json.insert("metadata".into(), serde_json::json!({ "labels": labels }));

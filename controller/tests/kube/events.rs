@@ -30,6 +30,7 @@ fn event(service: &str, note: &str) -> Event {
         reason: "AllocationFailed".into(),
         action: "AssignAddress",
         note: note.to_owned(),
+        shared: false,
     }
 }
 

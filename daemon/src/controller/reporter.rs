@@ -8,6 +8,7 @@ use controller::crd::IPAddressPool;
 use controller::crd::ip_address_pool::IPAddressPoolStatus;
 use controller::kube::call::Counts;
 use controller::kube::configuration_state::{Component, ConfigurationStateWriter};
+use controller::kube::events::EventWriter;
 use controller::kube::fence::Fence;
 use controller::kube::leadership::Leadership;
 use controller::kube::pool_status::{PoolStatusWriter, Pools, Wanted};
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
 
+use crate::problem_events::ProblemEvents;
 use crate::view::View;
 
 /// Between two reports, at least.
@@ -33,6 +35,7 @@ type Statuses = BTreeMap<Arc<str>, IPAddressPoolStatus>;
 pub struct Reporter {
     pools: PoolStatusWriter,
     configuration: ConfigurationStateWriter,
+    events: Arc<EventWriter>,
     api: Api<IPAddressPool>,
     leadership: watch::Receiver<Leadership>,
     views: watch::Receiver<Arc<View>>,
@@ -44,6 +47,7 @@ impl Reporter {
         client: &Client,
         fence: &Fence,
         namespace: &str,
+        events: Arc<EventWriter>,
         leadership: watch::Receiver<Leadership>,
         views: watch::Receiver<Arc<View>>,
     ) -> Reporter {
@@ -57,6 +61,7 @@ impl Reporter {
                 namespace,
                 component,
             ),
+            events,
             api: Api::namespaced(client, namespace),
             leadership,
             views,
@@ -75,6 +80,7 @@ impl Reporter {
     pub async fn run(mut self) {
         let mut there = Statuses::new();
         let mut looked: Option<Instant> = None;
+        let mut problems = ProblemEvents::default();
         loop {
             let view = Arc::clone(&self.views.borrow_and_update());
             let leads = self.leadership.borrow_and_update().is_ours();
@@ -84,9 +90,12 @@ impl Reporter {
                     there = self.look().await.unwrap_or(there);
                 }
                 self.configuration.set(&view.problems);
+                let news = problems.news(&view).into_iter();
+                news.for_each(|event| self.events.tell(event));
                 self.pools.set(pools(&view, &there));
             } else {
                 looked = None;
+                problems = ProblemEvents::default();
             }
             tokio::time::sleep(EVERY).await;
             tokio::select! {

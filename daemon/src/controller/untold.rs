@@ -63,6 +63,7 @@ mod tests {
             reason: "IPAllocated".into(),
             action: "AssignAddress",
             note: note.into(),
+            shared: false,
         }
     }
 

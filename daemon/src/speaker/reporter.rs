@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::peer_io::PeerReport;
 use crate::peers::PeerTable;
+use crate::problem_events::ProblemEvents;
 use crate::status::reason;
 use crate::view::View;
 
@@ -82,16 +83,23 @@ impl Reporter {
     pub async fn run(mut self) {
         let mut rounds = 0;
         let mut before: Option<Verdicts> = None;
+        let mut problems = ProblemEvents::default();
+        // The first round by itself: what comes a moment later is news.
+        if self.views.wait_for(|view| view.rounds > 0).await.is_err() {
+            return;
+        }
         while self.views.has_changed().is_ok() {
             let view = Arc::clone(&self.views.borrow_and_update());
             if view.rounds != rounds {
                 rounds = view.rounds;
                 self.configuration.set(&view.problems);
+                let news = problems.news(&view).into_iter();
+                news.for_each(|event| self.events.tell(event));
                 let verdicts = view.announcements.as_ref();
                 let verdicts = verdicts.map(|announced| announced.verdicts.clone());
                 let verdicts = verdicts.unwrap_or_default();
                 match &before {
-                    // The node was assigned before it was started: no news.
+                    // The node was assigned before this was started: no news.
                     None => self.services.set(announced(&verdicts)),
                     Some(before) => {
                         self.tell(before, &verdicts, &view);

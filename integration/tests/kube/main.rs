@@ -8,5 +8,6 @@ mod nodes;
 mod objects;
 mod outage;
 mod rbac;
+mod reports;
 mod speaker;
 mod writers;

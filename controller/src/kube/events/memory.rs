@@ -180,6 +180,7 @@ mod tests {
             reason: "IPAllocated".into(),
             action: "AssignAddress",
             note: note.to_owned(),
+            shared: false,
         }
     }
 

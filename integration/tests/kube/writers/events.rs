@@ -63,6 +63,7 @@ fn kubectl_describe_tells_what_the_controller_and_the_speaker_told() {
             reason: "AllocationFailed".into(),
             action: "AssignAddress",
             note: "no available IPs".to_owned(),
+            shared: false,
         });
         events(&cluster, &object, 1).await;
     });
@@ -112,6 +113,7 @@ fn an_event_about_our_configuration_is_in_our_namespace() {
             reason: "InvalidConfiguration".into(),
             action: "ReadConfiguration",
             note: "é".repeat(2_000),
+            shared: false,
         });
         let query = "fieldSelector=involvedObject.name%3Da-pool-that-is-wrong";
         let told = async {
