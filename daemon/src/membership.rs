@@ -1,6 +1,9 @@
 //! Which speakers are alive, asked among themselves, and until when this one may believe that it
 //! counts as alive: SWIM over UDP, sealed with a shared key.
 //!
+//! Each member also tells all others a small value, [`facts::Facts`]: through which interfaces it
+//! answers.
+//!
 //! [`core::Core`] is the protocol as a value; foca does SWIM in it. [`task`] gives it a socket and
 //! the clock. [`Live`] says who is alive (for `plan::world::Liveness`), [`MembershipHandle::fence`]
 //! goes to [`crate::link_io::LinkHandle::set_fence`].
@@ -60,7 +63,7 @@
 //!
 //! # What is sent
 //!
-//! 33 datagrams of 218 octets a second from each node while nothing happens, however many nodes
+//! 33 datagrams of 227 octets a second from each node while nothing happens, however many nodes
 //! there are; none is longer than 1,232. [`keyring`] says how they are sealed, [`session`] how
 //! recordings are kept out. All who have the key are trusted to be who they say, if the name is in
 //! the list.
@@ -68,6 +71,7 @@
 pub mod config;
 pub mod core;
 mod envelope;
+pub mod facts;
 mod identity;
 pub mod keyring;
 mod peer;
@@ -91,6 +95,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use config::Config;
+pub use facts::Facts;
 pub use keyring::Keyring;
 use task::{Command, Inbox, MAX_COMMANDS};
 
@@ -120,13 +125,16 @@ impl Live {
 }
 
 /// A live node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveNode {
     /// Its life: another number after a restart, and after it was declared dead and came back.
     pub generation: u64,
     /// Since when it has been alive in this life. All members agree about it as well as a datagram
     /// is fast, whatever their clocks say, as each node tells its own age.
     pub since: Instant,
+    /// What it tells of itself; `None` until that has been heard. While it is being heard anew
+    /// after a restart, what it told before.
+    pub facts: Option<Arc<Facts>>,
 }
 
 /// A member whose socket is open, and that does nothing yet.
@@ -186,16 +194,19 @@ impl Membership {
         let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
         let (told_live, live) = watch::channel(None);
         let (told_fence, fence) = watch::channel(Fence::Closed);
+        let (facts, facts_inbox) = watch::channel(None);
         let inbox = Inbox {
             commands: command_inbox,
             peers,
             keys,
+            facts: facts_inbox,
             live: told_live,
             fence: told_fence,
         };
         let handle = MembershipHandle {
             commands: Some(commands),
             address: Some(self.address),
+            facts,
             live,
             fence,
         };
@@ -209,6 +220,7 @@ impl Membership {
 pub struct MembershipHandle {
     commands: Option<mpsc::Sender<Command>>,
     address: Option<SocketAddr>,
+    facts: watch::Sender<Option<Arc<Facts>>>,
     live: watch::Receiver<Option<Arc<Live>>>,
     fence: watch::Receiver<Fence>,
 }
@@ -219,6 +231,7 @@ impl MembershipHandle {
         MembershipHandle {
             commands: None,
             address: None,
+            facts: watch::channel(None).0,
             live: watch::channel(None).1,
             fence: watch::channel(Fence::Open).1,
         }
@@ -227,6 +240,18 @@ impl MembershipHandle {
     /// Where it hears; `None` if it is switched off.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Tells all others these facts of this node, and whoever joins later. If it is switched off,
+    /// nobody is told.
+    pub fn publish(&self, facts: Facts) {
+        self.facts.send_if_modified(|told| {
+            let new = told.as_deref() != Some(&facts);
+            if new {
+                *told = Some(Arc::new(facts));
+            }
+            new
+        });
     }
 
     /// Who is alive, as it changes; `None` at first, and for ever if it is switched off.

@@ -6,6 +6,7 @@
 //! the fence.
 
 mod accept;
+mod facts;
 mod output;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +21,8 @@ use rand::seq::IteratorRandom;
 use ring::hmac;
 
 use super::config::Config;
-use super::envelope::{Envelope, Sight, State};
+use super::envelope::{Content, Envelope, Sight, State};
+use super::facts::Version;
 use super::identity::{FixedCodec, Id, NodeId};
 use super::keyring::{Keyring, SessionId, SessionKey};
 use super::peer::Peer;
@@ -39,6 +41,15 @@ const FENCE_QUESTIONS: usize = 3;
 
 /// Secret randomness for one run: 32 octets from the system.
 pub type Seed = [u8; 32];
+
+/// What a datagram is to say.
+struct Draft<'a> {
+    question: bool,
+    content: Content,
+    message: &'a [u8],
+    /// The challenge of a session that has not proved itself, to which this is the answer.
+    unproven: Option<u64>,
+}
 
 /// One member.
 pub struct Core {
@@ -62,6 +73,8 @@ pub struct Core {
     sessions: BTreeMap<SessionId, NodeId>,
     transmits: VecDeque<Transmit>,
     live: Arc<Live>,
+    /// What the others are told of this node; `None` for nothing yet.
+    facts: Option<Version>,
     /// Moment 0 of what is told as [`Envelope::stamp`].
     epoch: Instant,
     /// When this life began.
@@ -113,6 +126,7 @@ impl Core {
             super::LiveNode {
                 generation,
                 since: now,
+                facts: None,
             },
         );
         Some(Core {
@@ -132,6 +146,7 @@ impl Core {
             sessions: BTreeMap::new(),
             transmits: VecDeque::new(),
             live: Arc::new(live),
+            facts: None,
             // Moment 0 means "none".
             epoch: now.checked_sub(Duration::from_micros(1)).unwrap_or(now),
             since: now,
@@ -267,6 +282,7 @@ impl Core {
         for node in suspects {
             self.send(now, node, true, &[]);
         }
+        self.tell_facts(now, false);
         let old = now.checked_sub(self.config.probe_period);
         if self.supported.is_none_or(|supported| Some(supported) < old) {
             let asked = alive
@@ -356,24 +372,18 @@ impl Core {
         self.peers.as_ref().is_some_and(known)
     }
 
-    /// Seals a datagram for a node, and puts it with those to be sent.
+    /// Seals a message of foca, or none, for a node, and puts it with those to be sent.
     fn send(&mut self, now: Instant, node: NodeId, question: bool, message: &[u8]) {
-        let Some(peer) = self.peers.as_ref().and_then(|peers| peers.get(&node)) else {
-            return;
+        let draft = Draft {
+            question,
+            content: Content::Swim,
+            message,
+            unproven: None,
         };
-        let (challenge, echo) = (peer.session.challenge, peer.session.echo);
-        self.send_with(now, node, question, challenge, echo, message);
+        self.send_draft(now, node, &draft);
     }
 
-    fn send_with(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        question: bool,
-        challenge: u64,
-        echo: u64,
-        message: &[u8],
-    ) {
+    fn send_draft(&mut self, now: Instant, node: NodeId, draft: &Draft<'_>) {
         let Some(peer) = self.peers.as_ref().and_then(|peers| peers.get(&node)) else {
             return;
         };
@@ -387,16 +397,22 @@ impl Core {
         let envelope = Envelope {
             src: *self.foca.identity(),
             dst: node,
-            question,
-            challenge,
-            echo,
+            question: draft.question,
+            content: draft.content,
+            challenge: peer.session.challenge,
+            echo: draft.unproven.unwrap_or(peer.session.echo),
             stamp: self.stamp(now),
             echo_stamp: peer.stamp,
             age: micros(now.saturating_duration_since(self.since)),
+            // What is known of an earlier session says nothing to the next one.
+            seen: draft.unproven.map_or(peer.facts.seen, |_| 0),
             sight: peer.sight,
         };
         self.sequence += 1;
-        if let Some(datagram) = self.sealer.seal(self.sequence, &envelope.encode(message)) {
+        if let Some(datagram) = self
+            .sealer
+            .seal(self.sequence, &envelope.encode(draft.message))
+        {
             self.transmits.push_back(Transmit { to, datagram });
         }
     }

@@ -1,4 +1,5 @@
-//! The body of a datagram: what every one says, around a message of foca or none.
+//! The body of a datagram: what every one says, and after that a message of foca, the sender's
+//! facts, or nothing.
 
 use super::identity::{Id, NodeId};
 
@@ -36,6 +37,8 @@ pub struct Envelope {
     pub dst: NodeId,
     /// Whether an answer is wanted.
     pub question: bool,
+    /// What comes after it.
+    pub content: Content,
     /// What the receiver has to echo to prove a new session.
     pub challenge: u64,
     /// The receiver's challenge.
@@ -46,27 +49,43 @@ pub struct Envelope {
     pub echo_stamp: u64,
     /// For how long the sender has been in this life.
     pub age: u64,
+    /// The version of the receiver's facts that the sender has; 0 for none.
+    pub seen: u64,
     /// How the sender sees the receiver.
     pub sight: Sight,
 }
 
+/// What a datagram carries besides its envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A message of foca, or nothing.
+    Swim,
+    /// The sender's facts ([`super::facts`]).
+    Facts,
+}
+
 /// Octets of an [`Envelope`].
-pub const LEN: usize = Id::LEN + NodeId::LEN + 1 + 5 * 8 + 1 + 8 + 2;
+pub const LEN: usize = Id::LEN + NodeId::LEN + 2 + 6 * 8 + 1 + 8 + 2;
 
 impl Envelope {
-    /// Writes it, and a message of foca after it.
-    pub fn encode(&self, message: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LEN + message.len());
+    /// Writes it, and its content after it.
+    pub fn encode(&self, content: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(LEN + content.len());
         out.extend(self.src.node.octets());
         out.extend(self.src.generation.to_be_bytes());
         out.extend(self.dst.octets());
         out.push(u8::from(self.question));
+        out.push(match self.content {
+            Content::Swim => 0,
+            Content::Facts => 1,
+        });
         for number in [
             self.challenge,
             self.echo,
             self.stamp,
             self.echo_stamp,
             self.age,
+            self.seen,
         ] {
             out.extend(number.to_be_bytes());
         }
@@ -78,11 +97,11 @@ impl Envelope {
         });
         out.extend(self.sight.generation.to_be_bytes());
         out.extend(self.sight.incarnation.to_be_bytes());
-        out.extend(message);
+        out.extend(content);
         out
     }
 
-    /// Reads it, and leaves the message of foca; `None` if it is malformed.
+    /// Reads it, and leaves its content; `None` if it is malformed.
     pub fn decode(body: &[u8]) -> Option<(Envelope, &[u8])> {
         let mut rest = body;
         let src = Id {
@@ -95,15 +114,22 @@ impl Envelope {
             [1] => true,
             [_] => return None,
         };
+        let content = match take(&mut rest)? {
+            [0] => Content::Swim,
+            [1] => Content::Facts,
+            [_] => return None,
+        };
         let envelope = Envelope {
             src,
             dst,
             question,
+            content,
             challenge: number(&mut rest)?,
             echo: number(&mut rest)?,
             stamp: number(&mut rest)?,
             echo_stamp: number(&mut rest)?,
             age: number(&mut rest)?,
+            seen: number(&mut rest)?,
             sight: Sight {
                 state: match take(&mut rest)? {
                     [0] => State::Unknown,
@@ -143,11 +169,13 @@ mod tests {
             },
             dst: NodeId::of("b"),
             question: true,
+            content: Content::Facts,
             challenge: 2,
             echo: 3,
             stamp: 4,
             echo_stamp: 5,
             age: 6,
+            seen: 9,
             sight: Sight {
                 state: State::Suspect,
                 generation: 7,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::envelope::{Sight, State};
+use super::facts::Exchange;
 use super::session::Session;
 
 /// Another node.
@@ -31,6 +32,8 @@ pub struct Peer {
     retry: Duration,
     /// Until then no further unasked answer.
     pub answered_until: Option<Instant>,
+    /// What it has told of itself, and what it has heard of us.
+    pub facts: Exchange,
 }
 
 impl Peer {
@@ -48,6 +51,7 @@ impl Peer {
             retry_at: None,
             retry: Duration::ZERO,
             answered_until: None,
+            facts: Exchange::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::core::{Core, Counters, Seed, Transmit};
-use super::{Addresses, Config, Keyring, Live, MAX_DATAGRAM};
+use super::{Addresses, Config, Facts, Keyring, Live, MAX_DATAGRAM};
 use crate::panics::{self, Restarts};
 
 /// Commands that wait for the task, at most.
@@ -43,6 +43,7 @@ pub struct Inbox {
     pub commands: mpsc::Receiver<Command>,
     pub peers: watch::Receiver<Option<Arc<Addresses>>>,
     pub keys: watch::Receiver<Keyring>,
+    pub facts: watch::Receiver<Option<Arc<Facts>>>,
     pub live: watch::Sender<Option<Arc<Live>>>,
     pub fence: watch::Sender<Fence>,
 }
@@ -121,6 +122,7 @@ impl Task<'_> {
             logged: None,
         };
         inbox.peers.mark_changed();
+        inbox.facts.mark_changed();
         loop {
             task.take_inputs(inbox);
             // What has arrived counts before what is due: who was asleep finds its answers first.
@@ -133,6 +135,7 @@ impl Task<'_> {
                 ready = socket.readable() => ready?,
                 Ok(()) = inbox.peers.changed() => inbox.peers.mark_changed(),
                 Ok(()) = inbox.keys.changed() => inbox.keys.mark_changed(),
+                Ok(()) = inbox.facts.changed() => inbox.facts.mark_changed(),
                 command = inbox.commands.recv() => match command {
                     Some(command) => task.command(command),
                     None => return Ok(()),
@@ -142,16 +145,15 @@ impl Task<'_> {
     }
 
     fn take_inputs(&mut self, inbox: &mut Inbox) {
-        if inbox.keys.has_changed().unwrap_or(false) {
-            let keys = inbox.keys.borrow_and_update().clone();
+        if let Some(keys) = changed(&mut inbox.keys) {
             info!(?keys, "the keys of the speakers have changed");
             self.core.set_keys(keys);
         }
-        if inbox.peers.has_changed().unwrap_or(false) {
-            let peers = inbox.peers.borrow_and_update().clone();
-            if let Some(peers) = peers {
-                self.core.set_peers(Instant::now(), &peers);
-            }
+        if let Some(Some(peers)) = changed(&mut inbox.peers) {
+            self.core.set_peers(Instant::now(), &peers);
+        }
+        if let Some(Some(facts)) = changed(&mut inbox.facts) {
+            self.core.set_facts(Instant::now(), facts);
         }
     }
 
@@ -241,6 +243,12 @@ impl Task<'_> {
             new
         });
     }
+}
+
+/// The latest value, if it has not been read; also when nobody sends any more.
+fn changed<T: Clone>(from: &mut watch::Receiver<T>) -> Option<T> {
+    let latest = from.borrow_and_update();
+    latest.has_changed().then(|| latest.clone())
 }
 
 async fn sleep_until(at: Option<Instant>) {

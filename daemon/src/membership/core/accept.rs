@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::super::MAX_DATAGRAM;
-use super::super::envelope::{Envelope, State};
+use super::super::envelope::{Content, Envelope, State};
 use super::super::identity::{Id, NodeId, only_known};
 use super::super::keyring::{Refusal, Sealed, SessionKey};
 use super::super::peer::Peer;
 use super::super::session::Verdict;
-use super::{Core, Source};
+use super::{Core, Draft, Source};
 
 /// A session that has not proved itself, and a node that has been declared dead, is answered unasked
 /// at most once in so long a time.
@@ -83,8 +83,13 @@ impl Core {
                 self.counters.unproven += 1;
                 if peer.answered_until.is_none_or(|until| until <= now) {
                     peer.answered_until = Some(now + ANSWER_GAP);
-                    let challenge = peer.session.challenge;
-                    self.send_with(now, node, false, challenge, envelope.challenge, &[]);
+                    let draft = Draft {
+                        question: false,
+                        content: Content::Swim,
+                        message: &[],
+                        unproven: Some(envelope.challenge),
+                    };
+                    self.send_draft(now, node, &draft);
                 }
             }
             Verdict::Fresh => {
@@ -94,6 +99,7 @@ impl Core {
             Verdict::NewSession => {
                 peer.reached_at(from);
                 peer.stamp = 0;
+                peer.facts.restart();
                 self.sessions.retain(|_, of| *of != node);
                 self.sessions.insert(sealed.session, node);
                 let challenge = self.draw();
@@ -102,12 +108,13 @@ impl Core {
                 }
                 self.accept(now, &envelope, message);
                 self.introduce(now, node);
+                self.send_facts(now, node);
             }
         }
         self.settle(now);
     }
 
-    fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
+    pub(super) fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
         self.peers.as_mut().and_then(|peers| peers.get_mut(&node))
     }
 
@@ -121,6 +128,7 @@ impl Core {
         if envelope.stamp > peer.stamp {
             peer.stamp = envelope.stamp;
             peer.session.echo = envelope.challenge;
+            peer.facts.acknowledged = envelope.seen;
         }
         if envelope.src.generation > peer.generation {
             peer.generation = envelope.src.generation;
@@ -130,19 +138,10 @@ impl Core {
             );
         }
         self.heed(now, envelope);
-        if !message.is_empty() {
-            let me = self.foca.identity().node;
-            let peers = self.peers.as_ref();
-            let known = |of| of == me || peers.is_some_and(|peers| peers.contains_key(&of));
-            match only_known(message, envelope.src, known) {
-                Some(message) => {
-                    let before = *self.foca.identity();
-                    let done = self.foca.handle_data(&message, &mut self.effects);
-                    self.note(done);
-                    self.came_back(now, before);
-                }
-                None => self.counters.malformed += 1,
-            }
+        match envelope.content {
+            Content::Facts => self.take_facts(node, message),
+            Content::Swim if message.is_empty() => {}
+            Content::Swim => self.take_message(now, envelope, message),
         }
         let Some(peer) = self.peer(node) else {
             return;
@@ -155,6 +154,22 @@ impl Core {
         }
         if envelope.question || dead {
             self.send(now, node, false, &[]);
+        }
+    }
+
+    /// Hands a message to foca, without what it says of nodes that are not in the list.
+    fn take_message(&mut self, now: Instant, envelope: &Envelope, message: &[u8]) {
+        let me = self.foca.identity().node;
+        let peers = self.peers.as_ref();
+        let known = |of| of == me || peers.is_some_and(|peers| peers.contains_key(&of));
+        match only_known(message, envelope.src, known) {
+            Some(message) => {
+                let before = *self.foca.identity();
+                let done = self.foca.handle_data(&message, &mut self.effects);
+                self.note(done);
+                self.came_back(now, before);
+            }
+            None => self.counters.malformed += 1,
         }
     }
 

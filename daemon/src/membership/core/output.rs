@@ -88,6 +88,7 @@ impl Core {
         let own = LiveNode {
             generation,
             since: self.since,
+            facts: self.facts.as_ref().map(|facts| facts.facts.clone()),
         };
         live.nodes.insert(self.name.clone(), own);
         for peer in self.peers.iter().flat_map(|peers| peers.values()) {
@@ -99,8 +100,12 @@ impl Core {
             let before = self.live.nodes.get(&peer.name);
             let before = before.filter(|node| node.generation == generation);
             let since = told.or(before.map(|node| node.since)).unwrap_or(now);
-            live.nodes
-                .insert(peer.name.clone(), LiveNode { generation, since });
+            let node = LiveNode {
+                generation,
+                since,
+                facts: peer.facts.theirs.clone(),
+            };
+            live.nodes.insert(peer.name.clone(), node);
         }
         if live != *self.live {
             self.live = Arc::new(live);

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::super::{Addresses, Config, Membership, MembershipHandle};
+use super::super::{Addresses, Config, Facts, Membership, MembershipHandle};
 use super::lab::{KEY, keys};
 
 /// Only so that a defect does not hang the tests.
@@ -100,6 +100,15 @@ async fn speakers_find_each_other_lose_one_and_see_it_leave() {
         sees(speaker, &names).await;
         is_open(speaker).await;
     }
+    let mac = l2::MacAddr::new(2, 0, 0, 0, 0, 1);
+    let (facts, _) = Facts::new([("eth0".into(), mac)]);
+    a.handle.publish(facts.clone());
+    let mut live = b.handle.live();
+    let told = live.wait_for(|live| {
+        let node = live.as_ref().and_then(|live| live.nodes.get("node-0"));
+        node.and_then(|node| node.facts.as_deref()) == Some(&facts)
+    });
+    assert!(timeout(GENEROUS, told).await.is_ok_and(|told| told.is_ok()));
     c.task.abort();
     sees(&a, &["node-0", "node-1"]).await;
     sees(&b, &["node-0", "node-1"]).await;
