@@ -109,7 +109,7 @@ async fn run(args: Args) -> Result<(), String> {
     writers.push(("Service", writer.counts().clone()));
     writers.push(("Event", events.counts().clone()));
     let until_status = Histogram::default();
-    let observed = Observed::of_controller(view)
+    let observed = Observed::of_controller(view, election.leadership())
         .with_source(source.hearings())
         .with_writers(writers)
         .with_status_times(until_status.clone());

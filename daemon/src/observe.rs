@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use controller::kube::Hearings;
 use controller::kube::call::Counts;
+use controller::kube::leadership::Leadership;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
@@ -56,6 +57,8 @@ pub struct Observed {
     writers: Vec<(&'static str, Counts)>,
     /// From a change until it is in a Service's status; `None` where no status is written.
     until_status: Option<Histogram>,
+    /// Who leads, of a controller.
+    leadership: Option<watch::Receiver<Leadership>>,
     started: Instant,
 }
 
@@ -75,15 +78,22 @@ impl Observed {
             hearings: None,
             writers: Vec::new(),
             until_status: None,
+            leadership: None,
             started: Instant::now(),
         }
     }
 
     /// The parts of a controller, which has no peers.
-    pub fn of_controller(view: watch::Receiver<Arc<View>>) -> Observed {
+    pub fn of_controller(
+        view: watch::Receiver<Arc<View>>,
+        leadership: watch::Receiver<Leadership>,
+    ) -> Observed {
         let options = plan::health::Options::default();
         let listener = ListenerProblems::default();
-        Observed::new(view, PeerTable::default(), listener, options)
+        Observed {
+            leadership: Some(leadership),
+            ..Observed::new(view, PeerTable::default(), listener, options)
+        }
     }
 
     /// The same of a daemon that watches a cluster.
@@ -110,6 +120,14 @@ impl Observed {
     fn hearings(&self) -> Option<Arc<Hearings>> {
         let hearings = self.hearings.as_ref()?;
         Some(Arc::clone(&hearings.borrow()))
+    }
+
+    /// Whether it is decided here who gets which address: by the leader, and without a cluster.
+    fn allocates(&self) -> bool {
+        match &self.leadership {
+            Some(leadership) => leadership.borrow().is_ours(),
+            None => self.hearings.is_none(),
+        }
     }
 
     fn view(&self) -> Arc<View> {

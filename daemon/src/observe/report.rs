@@ -16,6 +16,21 @@ use crate::view::View;
 /// Everything in short.
 pub async fn overview(observed: &Observed) -> Value {
     let view = observed.view();
+    if let Some(leadership) = &observed.leadership {
+        // It has neither a node nor peers.
+        let leadership = leadership.borrow().clone();
+        return json!({
+            "controller": view.node,
+            "leads": leadership.is_ours(),
+            "leader": leadership.holder,
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptimeSeconds": seconds(observed.started.elapsed()),
+            "rounds": view.rounds,
+            "problems": view.problems,
+            "pools": pools(&view),
+            "services": services(observed, &view),
+        });
+    }
     json!({
         "node": view.node,
         "version": env!("CARGO_PKG_VERSION"),
@@ -27,7 +42,7 @@ pub async fn overview(observed: &Observed) -> Value {
         "problems": view.problems,
         "peers": peers(observed).await,
         "pools": pools(&view),
-        "services": services(&view),
+        "services": services(observed, &view),
     })
 }
 
@@ -37,9 +52,9 @@ pub async fn subject(subject: &str, observed: &Observed) -> Option<Value> {
     let entries = match subject {
         "peers" => peers(observed).await,
         "routes" => routes(&view),
-        "services" => services(&view),
+        "services" => services(observed, &view),
         "pools" => pools(&view),
-        "nodes" => nodes(&view, observed.options),
+        "nodes" => nodes(observed, &view),
         _ => return None,
     };
     Some(json!({ subject: entries }))
@@ -179,7 +194,8 @@ fn session(spec: &PeerSpec, report: &PeerReport) -> Value {
     })
 }
 
-fn services(view: &View) -> Value {
+fn services(observed: &Observed, view: &View) -> Value {
+    let allocates = observed.allocates();
     let announced = view.announcements.as_ref();
     let verdict = |name: &ObjectName| announced?.verdicts.get(name);
     let services = view.world.services.values();
@@ -198,7 +214,7 @@ fn services(view: &View) -> Value {
                 "name": service.name.name,
                 "addresses": held.addresses,
                 "pool": held.pool,
-                "allocation": held.outcome.to_string(),
+                "allocation": allocates.then(|| held.outcome.to_string()),
                 "announcedTo": peers,
                 "notAnnounced": reason,
                 "message": message,
@@ -230,18 +246,20 @@ fn range(range: &AddressRange) -> String {
     }
 }
 
-fn nodes(view: &View, options: plan::health::Options) -> Value {
+fn nodes(observed: &Observed, view: &View) -> Value {
     let mut names: Vec<Arc<str>> = view.world.nodes.keys().cloned().collect();
-    if !view.world.nodes.contains_key(&view.node) {
-        names.push(Arc::clone(&view.node));
-    }
+    let this = observed.leadership.is_none().then_some(&view.node);
+    names.extend(
+        this.filter(|this| !view.world.nodes.contains_key(*this))
+            .cloned(),
+    );
     names
         .iter()
         .map(|name| {
-            let health = plan::health::judge(name, &view.world, options);
+            let health = plan::health::judge(name, &view.world, observed.options);
             json!({
                 "name": name,
-                "thisNode": *name == view.node,
+                "thisNode": Some(name) == this,
                 "class": health.class,
                 "reason": health.why,
                 "message": health.why.to_string(),

@@ -96,7 +96,7 @@ impl Rounds {
             let service = Arc::make_mut(service);
             service.assigned.clone_from(&addresses);
             service.assigned_pool.clone_from(&pool);
-            let reason = Reason::Request(error.to_string());
+            let reason = Reason::NotRecorded(error.to_string());
             let outcome = match addresses.is_empty() {
                 true => Outcome::Pending(reason),
                 false => Outcome::KeptDespite(reason),

@@ -45,9 +45,9 @@ const SERVICES: &[Column] = &[
     ("POOL", |service| word(&service["pool"])),
     ("ANNOUNCED TO", |service| words(&service["announcedTo"])),
     ("WHY NOT", |service| {
-        match (&service["pool"], &service["message"]) {
-            (Value::Null, _) => word(&service["allocation"]),
-            (_, message) => word(message),
+        match (&service["pool"], &service["allocation"]) {
+            (Value::Null, Value::String(pending)) => pending.clone(),
+            (_, _) => word(&service["message"]),
         }
     }),
 ];
@@ -81,14 +81,7 @@ const SUBJECTS: [(&str, &[Column]); 5] = [
 
 /// An answer of `/status` or `/status/SUBJECT`.
 pub fn text(answer: &Value) -> String {
-    let mut parts = Vec::new();
-    if let Value::String(node) = &answer["node"] {
-        let (version, health) = (word(&answer["version"]), word(&answer["health"]));
-        let uptime = time(&answer["uptimeSeconds"]);
-        parts.push(format!(
-            "node {node}: {health}; herald {version}, up {uptime}\n"
-        ));
-    }
+    let mut parts: Vec<String> = header(answer).into_iter().collect();
     for (name, columns) in SUBJECTS {
         if let Value::Array(entries) = &answer[name] {
             parts.push(match entries.is_empty() {
@@ -104,6 +97,24 @@ pub fn text(answer: &Value) -> String {
         parts.push(format!("PROBLEMS\n{}\n", wrong.join("\n")));
     }
     parts.join("\n")
+}
+
+/// Who answers; `None` where only one subject was asked for.
+fn header(answer: &Value) -> Option<String> {
+    let who = match (&answer["node"], &answer["controller"]) {
+        (Value::String(node), _) => format!("node {node}: {}", word(&answer["health"])),
+        (_, Value::String(controller)) => {
+            let state = match (&answer["leads"], &answer["leader"]) {
+                (Value::Bool(true), _) => "leads".to_owned(),
+                (_, Value::String(leader)) => format!("stands by, {leader} leads"),
+                (_, _) => "stands by, nobody leads".to_owned(),
+            };
+            format!("controller {controller}: {state}")
+        }
+        (_, _) => return None,
+    };
+    let (version, uptime) = (word(&answer["version"]), time(&answer["uptimeSeconds"]));
+    Some(format!("{who}; herald {version}, up {uptime}\n"))
 }
 
 /// As `controller::Problem` shows itself, out of its fields.
@@ -218,6 +229,32 @@ mod tests {
             "1.0s ago: peer is AS 65002, configured 65001",
         ] {
             assert!(line.contains(part), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_controller_says_whether_it_leads_and_shows_no_node_and_no_peers() {
+        for (more, first) in [
+            (json!({"leads": true, "leader": "a_1"}), "leads"),
+            (
+                json!({"leads": false, "leader": "b_2"}),
+                "stands by, b_2 leads",
+            ),
+            (
+                json!({"leads": false, "leader": null}),
+                "stands by, nobody leads",
+            ),
+        ] {
+            let mut answer = json!({
+                "controller": "a", "version": "1.0", "uptimeSeconds": 61.0,
+                "pools": [], "services": [],
+            });
+            for (name, value) in more.as_object().expect("fields") {
+                answer[name] = value.clone();
+            }
+            let expected =
+                format!("controller a: {first}; herald 1.0, up 61s\n\nno pools\n\nno services\n");
+            assert_eq!(text(&answer), expected);
         }
     }
 

@@ -237,6 +237,13 @@ impl Daemon {
         self.ask(&["status"])
     }
 
+    /// `herald status`, as people see it.
+    pub fn overview_text(&self) -> Result<String, String> {
+        let socket = self.socket();
+        let arguments = ["status", "--socket", &socket.to_string_lossy()];
+        output(&binary().to_string_lossy(), &arguments)
+    }
+
     /// `herald explain NAMESPACE/NAME -o json`.
     pub fn explain(&self, service: &str) -> Result<Value, String> {
         self.ask(&["explain", service])

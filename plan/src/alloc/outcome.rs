@@ -189,6 +189,8 @@ pub enum Reason {
         /// The pools that were tried, in order; empty means that none is for the Service.
         tried: Vec<Arc<str>>,
     },
+    /// An address was found, and could not be recorded. Said by who records, with the error.
+    NotRecorded(String),
 }
 
 impl fmt::Display for Reason {
@@ -261,6 +263,7 @@ impl fmt::Display for Reason {
                  free some",
                 tried.join(", ")
             ),
+            Reason::NotRecorded(error) => write!(f, "what it was to have is not recorded: {error}"),
         }
     }
 }
@@ -272,5 +275,34 @@ impl fmt::Display for Protocol {
             Protocol::Udp => "UDP",
             Protocol::Sctp => "SCTP",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_recorded_is_no_fault_of_the_request() {
+        let error = "cannot write the state file; see that it has space";
+        for (of, event, text) in [
+            (
+                Reason::NotRecorded(error.to_owned()),
+                ["AllocationFailed", "AdditionalAssignFailed"],
+                format!("what it was to have is not recorded: {error}"),
+            ),
+            (
+                Reason::Request(error.to_owned()),
+                ["LoadBalancerFailed"; 2],
+                error.to_owned(),
+            ),
+        ] {
+            let pending = Outcome::Pending(of.clone());
+            let kept = Outcome::KeptDespite(of);
+            let reasons = [&pending, &kept].map(Outcome::event_reason);
+            assert_eq!(reasons, event.map(Some));
+            assert_eq!(pending.to_string(), format!("pending; {text}"));
+            assert!(!pending.is_well() && !kept.is_well());
+        }
     }
 }

@@ -155,5 +155,6 @@ fn word(reason: &Reason) -> &'static str {
         Reason::PortInUse { .. } => "PortInUse",
         Reason::PoolExhausted { .. } => "PoolExhausted",
         Reason::Exhausted { .. } => "NoAvailableIPs",
+        Reason::NotRecorded(_) => "NotRecorded",
     }
 }

@@ -47,6 +47,32 @@ fn another_replica_takes_over_within_a_second_of_sigterm() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
+#[test]
+fn each_replica_says_whether_it_leads_or_who_does() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let balancer = Balancer::with_replicas(&cluster, &cluster.lab, 2, &[]);
+    balancer.pool("pool", &["10.54.1.0/24"], json!({}));
+    balancer.service("web", json!({}));
+    balancer.await_any("web");
+    let first = await_leader(&cluster, &balancer);
+    for (replica, says) in [
+        (first, "leads".to_owned()),
+        (1 - first, format!("stands by, controller-{}_", first + 1)),
+    ] {
+        let head = format!("controller controller-{}: {says}", replica + 1);
+        let text = eventually(&head, SOON, || {
+            let text = balancer.replicas[replica].overview_text()?;
+            match text.starts_with(&head) && text.contains("10.54.1.0") {
+                true => Ok(text),
+                false => Err(text),
+            }
+        });
+        assert!(!text.contains("node") && !text.contains("peers"), "{text}");
+    }
+}
+
 /// How many Services are made while leaders are killed.
 const SERVICES: usize = 1_000;
 /// How many at a time.
