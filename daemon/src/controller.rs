@@ -29,7 +29,7 @@ use tracing::{debug, info, warn};
 use crate::clock::Clock;
 use crate::histogram::Histogram;
 use crate::net::memory;
-use crate::observe::{self, Observed};
+use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
 use crate::runtime;
@@ -73,6 +73,8 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
+    // Before anything is asked of the API server: who cannot be probed must not lead.
+    let listeners = args.daemon.listeners().await?;
     let identity = args.identity.map_or_else(options::host_name, Ok)?;
     let client = client::connect(args.cluster.kubeconfig.as_deref()).await?;
     let namespace = &args.cluster.namespace;
@@ -113,12 +115,7 @@ async fn run(args: Args) -> Result<(), String> {
         .with_source(source.hearings())
         .with_writers(writers)
         .with_status_times(until_status.clone());
-    let servers = observe::serve(
-        &args.daemon.socket.socket,
-        args.daemon.metrics.metrics.0,
-        observed,
-    )
-    .await?;
+    let servers = listeners.serve(observed);
     let reports = tokio::spawn(reporter.run());
     info!(identity = %election.identity(), %namespace, version = env!("CARGO_PKG_VERSION"), "herald assigns addresses");
     let controller = Controller {

@@ -2,13 +2,11 @@
 //! on a TCP port. Only reading; nothing here changes anything.
 
 pub mod client;
+mod listeners;
 mod metrics;
 mod report;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,22 +25,16 @@ use plan::explain::Explanation;
 use plan::world::ObjectName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
-use tracing::info;
 
 use crate::histogram::Histogram;
-use crate::net::tcp;
 use crate::peers::{ListenerProblems, PeerTable};
 use crate::view::View;
 
-/// Connections at a time, on both sockets together. More wait.
-const MAX_CONNECTIONS: usize = 32;
+pub use listeners::Listeners;
+
 /// How long a connection may take from request to request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// Wait after the system could not give a connection.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// Everything that can be asked about.
 #[derive(Clone, Debug)]
@@ -133,101 +125,6 @@ impl Observed {
     fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
     }
-}
-
-/// Serving, until dropped. The unix socket's file goes with it.
-#[derive(Debug)]
-pub struct Servers {
-    tasks: Vec<JoinHandle<()>>,
-    socket: PathBuf,
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-        // It may be gone already, and is replaced at the next start otherwise.
-        let _ = std::fs::remove_file(&self.socket);
-    }
-}
-
-/// Begins serving at the unix socket and, if there is an address, over TCP.
-///
-/// # Errors
-/// A text for people: which of the two is not possible, and what to do.
-pub async fn serve(
-    socket: &Path,
-    metrics: Option<SocketAddr>,
-    observed: Observed,
-) -> Result<Servers, String> {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let unix = bind_unix(socket).await?;
-    let mut servers = Servers {
-        tasks: Vec::new(),
-        socket: socket.to_owned(),
-    };
-    if let Some(address) = metrics {
-        let listener = bind_tcp(address)?;
-        info!(%address, "serving /metrics, /healthz and /readyz");
-        let (observed, slots) = (observed.clone(), Arc::clone(&slots));
-        servers.tasks.push(tokio::spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => connection(stream, false, &observed, &slots).await,
-                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
-                }
-            }
-        }));
-    }
-    servers.tasks.push(tokio::spawn(async move {
-        loop {
-            match unix.accept().await {
-                Ok((stream, _)) => connection(stream, true, &observed, &slots).await,
-                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
-            }
-        }
-    }));
-    Ok(servers)
-}
-
-fn bind_tcp(address: SocketAddr) -> Result<TcpListener, String> {
-    tcp::serve(address).map_err(|error| {
-        format!("cannot serve metrics at {address}: {error}; choose another --metrics, or off")
-    })
-}
-
-/// Binds the unix socket for this user only. A file that an earlier process left is replaced; one
-/// that a process answers at is not.
-async fn bind_unix(path: &Path) -> Result<UnixListener, String> {
-    let failed = |error: std::io::Error| {
-        format!(
-            "cannot open the socket {}: {error}; choose another --socket",
-            path.display()
-        )
-    };
-    if let Some(directory) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(directory).map_err(failed)?;
-    }
-    if tokio::net::UnixStream::connect(path).await.is_ok() {
-        return Err(format!(
-            "another herald answers at the socket {}: stop it, or choose another --socket",
-            path.display()
-        ));
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        Err(_) | Ok(()) => {}
-    }
-    // Its permissions are set before it has its name, so nobody else can be in between.
-    let hidden = path.with_extension(format!("{}.new", std::process::id()));
-    let listener = UnixListener::bind(&hidden).map_err(failed)?;
-    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    std::fs::rename(&hidden, path).map_err(failed)?;
-    Ok(listener)
 }
 
 /// Serves a connection in a task of its own, once there is room for it. `trusted` is the unix

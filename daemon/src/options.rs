@@ -7,6 +7,7 @@ use std::time::Duration;
 use plan::alloc;
 
 use crate::logging::LogArgs;
+use crate::observe::Listeners;
 
 /// Where the daemon is asked, unless `--socket` says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/herald/herald.sock";
@@ -76,6 +77,13 @@ pub struct DaemonArgs {
     /// How it logs.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+impl DaemonArgs {
+    /// Takes the socket and the port that they name ([`Listeners::open`]).
+    pub async fn listeners(&self) -> Result<Listeners, String> {
+        Listeners::open(&self.socket.socket, self.metrics.metrics.0).await
+    }
 }
 
 /// `--metrics`.

@@ -16,7 +16,7 @@ use tracing::info;
 
 use crate::clock::Clock;
 use crate::net::{interface, memory};
-use crate::observe::{self, Observed};
+use crate::observe::Observed;
 use crate::options::{self, AnnounceArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
 use crate::peers::{Identity, Neighbours, Peers};
@@ -60,6 +60,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
+    let listeners = args.daemon.listeners().await?;
     let node: Arc<str> = args.node.map_or_else(options::host_name, Ok)?.into();
     let health = args.announce.health();
     let identity = Identity {
@@ -76,12 +77,7 @@ async fn run(args: Args) -> Result<(), String> {
     let peers = Peers::new(args.announce.listen, recordings);
     let observed = Observed::new(view, peers.table(), peers.listener_problems(), health);
     // Before anything is read: however long that takes, the daemon is alive, and not ready.
-    let servers = observe::serve(
-        &args.daemon.socket.socket,
-        args.daemon.metrics.metrics.0,
-        observed,
-    )
-    .await?;
+    let servers = listeners.serve(observed);
     let options = args.daemon.classes.options();
     let read = || open(args.state.as_deref(), &args.config, options);
     let (record, source) = tokio::task::block_in_place(read)?;

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::net::{interface, memory};
-use crate::observe::{self, Observed};
+use crate::observe::Observed;
 use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs};
 use crate::pace::{Pace, after};
 use crate::peers::{Identity, Neighbours, Peers};
@@ -78,6 +78,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
+    let listeners = args.daemon.listeners().await?;
     let node: Arc<str> = args.node.into();
     let health = args.announce.health();
     let client = client::connect(args.cluster.kubeconfig.as_deref()).await?;
@@ -106,12 +107,7 @@ async fn run(args: Args) -> Result<(), String> {
         .with_source(source.hearings())
         .with_writers(reporter.counts());
     let reports = tokio::spawn(reporter.run());
-    let servers = observe::serve(
-        &args.daemon.socket.socket,
-        args.daemon.metrics.metrics.0,
-        observed,
-    )
-    .await?;
+    let servers = listeners.serve(observed);
     info!(%node, %namespace, version = env!("CARGO_PKG_VERSION"), "herald speaks for the node");
     let last = args.state.as_deref().and_then(|path| {
         let last = last_known::load(path);

@@ -205,17 +205,39 @@ impl Daemon {
         // There is none at the first start.
         let _ = std::fs::remove_file(&socket);
         let mut command = Command::new(binary());
-        command
-            .args(&self.arguments)
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
-            .arg("--socket")
-            .arg(&socket)
-            .arg("--metrics")
-            .arg(self.metrics.to_string());
+        command.args(self.all_arguments());
         let mut process = Process::spawn_bounded(netns, &self.log, command);
         await_file(&socket, &mut process);
         self.running = Some((process, netns.clone()));
+    }
+
+    /// As [`Daemon::launch`], of one that ends by itself within half a minute: its exit code, and
+    /// what it says.
+    pub fn fail_to_launch(&self, netns: &Handle) -> (Option<i32>, String) {
+        let mut command = Command::new("timeout");
+        command.arg("30").arg(binary()).args(self.all_arguments());
+        let ended = netns.enter(|| command.output());
+        let ended = ended.unwrap_or_else(|error| panic!("timeout: {error}"));
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        (ended.status.code(), said)
+    }
+
+    fn all_arguments(&self) -> Vec<OsString> {
+        let socket = self.socket();
+        let more: [OsString; 6] = [
+            "--kubeconfig".into(),
+            self.kubeconfig.clone().into(),
+            "--socket".into(),
+            socket.into(),
+            "--metrics".into(),
+            self.metrics.to_string().into(),
+        ];
+        self.arguments.iter().cloned().chain(more).collect()
+    }
+
+    /// Where its HTTP server is.
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
     }
 
     fn socket(&self) -> PathBuf {

@@ -1,10 +1,12 @@
 //! Several replicas: one leads, and another takes over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use integration::Lab;
 use integration::kube::balancer::{Balancer, addresses};
+use integration::kube::herald::Installation;
 use integration::kube::shared::Shared;
 use integration::kube::{ControlPlane, NEEDS, Options};
 use integration::wait::{LATER, SOON, eventually};
@@ -71,6 +73,33 @@ fn each_replica_says_whether_it_leads_or_who_does() {
         });
         assert!(!text.contains("node") && !text.contains("peers"), "{text}");
     }
+}
+
+#[test]
+fn a_replica_whose_port_is_taken_says_so_and_takes_no_lease() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let herald = Installation::add(&cluster);
+    let mut replica = herald.controller(&cluster, &cluster.lab, "replica");
+    let address = replica.metrics();
+    let taken = cluster.netns().enter(|| TcpListener::bind(address));
+    let taken = taken.expect("a port");
+    let (code, said) = replica.fail_to_launch(cluster.netns());
+    assert_eq!(code, Some(1), "{said}");
+    let words = format!("cannot serve metrics at {address}");
+    assert!(
+        said.contains(&words) && said.contains("--metrics"),
+        "{said}"
+    );
+    let leases = || cluster.list("Lease", herald.namespace()).expect("a list");
+    assert_eq!(leases(), [Value::Null; 0]);
+    drop(taken);
+    replica.launch(cluster.netns());
+    eventually("it leads", SOON, || match leases().len() {
+        1 => Ok(()),
+        other => Err(format!("{other} Leases")),
+    });
 }
 
 /// How many Services are made while leaders are killed.
