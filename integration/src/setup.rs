@@ -86,29 +86,45 @@ fn build_gobgp() -> Result<Gobgp, String> {
     })
 }
 
-/// Static programs of Go packages, so that they run in an image with nothing else, and the
-/// Containerfile of that image beside them. `what` is for people.
+/// Programs of Go packages, and the Containerfile of their image beside them. `what` is for people.
 pub(crate) fn compile(
     what: &str,
     source: &Path,
     built: &Path,
     packages: &[&str],
 ) -> Result<(), String> {
+    go_build(what, source, built, packages, "")?;
+    let copied = std::fs::copy(source.join("Containerfile"), built.join("Containerfile"));
+    copied.map_err(|error| format!("Containerfile: {error}"))?;
+    Ok(())
+}
+
+/// Static programs of Go packages, so that they run in an image with nothing else, with these
+/// variables (`-X PACKAGE.NAME=VALUE …`). Two jobs at the lowest priority: whoever builds also works
+/// on that machine.
+pub(crate) fn go_build(
+    what: &str,
+    source: &Path,
+    built: &Path,
+    packages: &[&str],
+    variables: &str,
+) -> Result<(), String> {
     std::fs::create_dir_all(built).map_err(|error| format!("{}: {error}", built.display()))?;
-    let mut go = Command::new("go");
+    let mut go = Command::new("nice");
     go.current_dir(source)
         .env("CGO_ENABLED", "0")
-        .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
+        .args(["go", "build", "-p", "2", "-trimpath"])
+        .args(["-ldflags", format!("-s -w {variables}").trim_end(), "-o"])
         .arg(built.join(""))
         .args(packages);
     let result = go
         .output()
         .map_err(|error| format!("{what}: Go is needed to build it: {error}"))?;
-    if !result.status.success() {
-        let said = String::from_utf8_lossy(&result.stderr);
-        return Err(format!("cannot build {what}: {}", said.trim()));
+    match result.status.success() {
+        true => Ok(()),
+        false => {
+            let said = String::from_utf8_lossy(&result.stderr);
+            Err(format!("cannot build {what}: {}", said.trim()))
+        }
     }
-    let copied = std::fs::copy(source.join("Containerfile"), built.join("Containerfile"));
-    copied.map_err(|error| format!("Containerfile: {error}"))?;
-    Ok(())
 }

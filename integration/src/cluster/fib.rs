@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,16 +15,14 @@ use crate::router::Route;
 
 /// How often the daemon is asked.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How many changes are remembered.
-const REMEMBERED: usize = 1_000;
 
 type Table = BTreeMap<IpNet, BTreeSet<IpAddr>>;
 
-/// Keeps a namespace's routes as the daemon has them, several next hops for each, until dropped.
+/// Keeps a namespace's routes as the daemon has them, several next hops for each, until dropped. What
+/// becomes of them is heard of by a [`RouteMonitor`](crate::kernel::monitor::RouteMonitor).
 #[derive(Debug)]
 pub struct Fib {
     stop: Arc<AtomicBool>,
-    changes: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -33,8 +31,6 @@ impl Fib {
     pub fn start(netns: &Netns, routes: impl Fn() -> Vec<Route> + Send + 'static) -> Fib {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let changes: Arc<Mutex<Vec<String>>> = Arc::default();
-        let remembered = Arc::clone(&changes);
         let name = netns.name().to_owned();
         let keep = move || {
             let mut installed = Table::new();
@@ -46,10 +42,6 @@ impl Fib {
                     if let Err(error) = output("ip", &all) {
                         eprintln!("{error}");
                     }
-                    let mut remembered = remembered.lock().unwrap_or_else(PoisonError::into_inner);
-                    if remembered.len() < REMEMBERED {
-                        remembered.push(arguments);
-                    }
                 }
                 installed = wanted;
                 std::thread::sleep(PAUSE);
@@ -57,15 +49,8 @@ impl Fib {
         };
         Fib {
             stop,
-            changes,
             thread: Some(std::thread::spawn(keep)),
         }
-    }
-
-    /// Every change so far, as arguments of `ip`; of very many, the first thousand.
-    pub fn changes(&self) -> Vec<String> {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.clone()
     }
 }
 

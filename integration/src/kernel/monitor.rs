@@ -1,30 +1,33 @@
-//! IPv4 routes in the kernel of a namespace, as they change: heard of over rtnetlink(7) at once, for
-//! measurements.
+//! Routes in the kernel of a namespace, as they change: heard of over rtnetlink(7) at once. Tests ask
+//! what has happened to a route, measurements how many IPv4 routes there are, and since when.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
 use crate::netns::Netns;
+use crate::wait::SOON;
 
-/// The multicast group RTNLGRP_IPV4_ROUTE, as a mask.
-const GROUPS: u32 = 0x40;
+/// The multicast groups RTNLGRP_IPV4_ROUTE and RTNLGRP_IPV6_ROUTE, as a mask.
+const GROUPS: u32 = 0x40 | 0x400;
 /// What the kernel keeps for us while we do not read, in octets: some 10,000s of messages.
 const RECEIVE_BUFFER: usize = 64 << 20;
 /// More than the kernel puts into one datagram.
 const DATAGRAM: usize = 1 << 16;
 /// How often the reader looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
+/// Changes that are remembered, the first.
+const REMEMBERED: usize = 200_000;
 
 /// Listens until dropped.
 #[derive(Debug)]
@@ -47,7 +50,12 @@ impl Shared {
 }
 
 impl RouteMonitor {
-    /// Hears of routes within `range` from now on. `hops` is how many next hops a route may have
+    /// Hears of all routes from now on.
+    pub fn of_all(netns: &Netns) -> RouteMonitor {
+        RouteMonitor::start(netns, Ipv4Net::default(), 1)
+    }
+
+    /// As [`RouteMonitor::of_all`], and counts those within `range`. `hops` is how many next hops a route may have
     /// that are told apart.
     ///
     /// # Panics
@@ -66,6 +74,35 @@ impl RouteMonitor {
             shared,
             reader: Some(std::thread::spawn(move || read(&socket, &told))),
         }
+    }
+
+    /// What has happened until now to the routes that routing daemons make, oldest first: nothing,
+    /// unless one came, changed or went. The kernel does not tell of a route that replaces its equal.
+    ///
+    /// # Panics
+    ///
+    /// If not all of it was heard of, or is remembered.
+    pub fn history(&self) -> Vec<Change> {
+        let asked = Instant::now();
+        let mut table = self.shared.table();
+        // What the kernel told before this has been read once nothing more is there.
+        while table.idle.is_none_or(|idle| idle < asked) {
+            if let Some(error) = table.failed {
+                panic!("routes are no longer heard of: {error}");
+            }
+            assert!(asked.elapsed() < SOON, "routes change without an end");
+            let waited = self.shared.changed.wait_timeout(table, LOOK);
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        assert!(table.history.len() < REMEMBERED, "too many changes");
+        table.history.clone()
+    }
+
+    /// What has happened until now to the route of one address; panics as [`RouteMonitor::history`].
+    pub fn history_of(&self, address: IpAddr) -> Vec<Change> {
+        let mut history = self.history();
+        history.retain(|change| change.prefix == address.into());
+        history
     }
 
     /// How many prefixes have at least so many next hops.
@@ -137,7 +174,8 @@ fn read(socket: &OwnedFd, shared: &Shared) {
                     table.take(change, now);
                 }
             }
-            Err(Errno::AGAIN | Errno::INTR) => continue,
+            Err(Errno::AGAIN) => shared.table().idle = Some(now),
+            Err(Errno::INTR) => continue,
             Err(error) => {
                 shared.table().failed = Some(error);
                 shared.changed.notify_all();
@@ -162,6 +200,10 @@ struct Table {
     hops: BTreeMap<Ipv4Net, usize>,
     /// Prefixes with at least 1 next hop, 2, and so on.
     marks: Vec<Mark>,
+    /// What happened, the first [`REMEMBERED`].
+    history: Vec<Change>,
+    /// When there was last nothing to read.
+    idle: Option<Instant>,
     failed: Option<Errno>,
 }
 
@@ -175,6 +217,8 @@ impl Table {
             range,
             hops: BTreeMap::new(),
             marks: vec![none; hops.max(1)],
+            history: Vec::new(),
+            idle: None,
             failed: None,
         }
     }
@@ -185,12 +229,16 @@ impl Table {
     }
 
     fn take(&mut self, change: Change, now: Instant) {
-        if !self.range.contains(&change.prefix) {
-            return;
+        if change.by_daemon && self.history.len() < REMEMBERED {
+            self.history.push(change);
         }
+        let prefix = match change.prefix {
+            IpNet::V4(prefix) if self.range.contains(&prefix) => prefix,
+            IpNet::V4(_) | IpNet::V6(_) => return,
+        };
         let before = match change.hops {
-            0 => self.hops.remove(&change.prefix),
-            hops => self.hops.insert(change.prefix, hops),
+            0 => self.hops.remove(&prefix),
+            hops => self.hops.insert(prefix, hops),
         };
         let before = before.unwrap_or(0);
         for (index, mark) in self.marks.iter_mut().enumerate() {
@@ -205,11 +253,19 @@ impl Table {
 
 /// A route as it is now; without a next hop it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Change {
-    prefix: Ipv4Net,
-    hops: usize,
+pub struct Change {
+    /// Where to.
+    pub prefix: IpNet,
+    /// How many next hops it has now.
+    pub hops: usize,
+    /// It is of a routing daemon.
+    by_daemon: bool,
 }
 
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+/// `rtm_protocol` of BIRD, and of BGP by whomever.
+const ROUTING_DAEMONS: [u8; 2] = [12, 186];
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 const RTA_DST: u16 = 1;
@@ -238,24 +294,32 @@ fn change(message: &[u8]) -> Option<Change> {
         RTM_DELROUTE => false,
         _ => return None,
     };
-    let length = *message.get(NLMSGHDR + 1)?;
+    let header = message.get(NLMSGHDR..NLMSGHDR + RTMSG)?;
+    let (family, length, protocol) = (header[0], header[1], header[5]);
     let mut attributes = message.get(NLMSGHDR + RTMSG..)?;
-    let (mut address, mut hops) = (Ipv4Addr::UNSPECIFIED, 1);
+    let mut hops = 1;
+    let mut address: IpAddr = match family {
+        AF_INET => Ipv4Addr::UNSPECIFIED.into(),
+        AF_INET6 => Ipv6Addr::UNSPECIFIED.into(),
+        _ => return None,
+    };
     while let Some(size) = u16_at(attributes, 0) {
         let size = usize::from(size);
         let Some(value) = attributes.get(4..size) else {
             break;
         };
         match u16_at(attributes, 2)? {
-            RTA_DST => address = <[u8; 4]>::try_from(value).ok()?.into(),
+            RTA_DST if family == AF_INET => address = <[u8; 4]>::try_from(value).ok()?.into(),
+            RTA_DST => address = <[u8; 16]>::try_from(value).ok()?.into(),
             RTA_MULTIPATH => hops = next_hops(value),
             _ => {}
         }
         attributes = attributes.get(aligned(size)..).unwrap_or_default();
     }
     Some(Change {
-        prefix: Ipv4Net::new(address, length).ok()?,
+        prefix: IpNet::new(address, length).ok()?,
         hops: if is_new { hops } else { 0 },
+        by_daemon: ROUTING_DAEMONS.contains(&protocol),
     })
 }
 
@@ -290,7 +354,6 @@ fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::lab::Lab;
-    use crate::wait::SOON;
 
     #[test]
     fn a_monitor_hears_of_routes_their_next_hops_and_their_end() {
@@ -315,10 +378,43 @@ mod tests {
     }
 
     #[test]
+    fn a_monitor_remembers_what_happened_to_the_routes_of_daemons_in_both_families() {
+        let Some(lab) = Lab::open(&[]) else {
+            return;
+        };
+        let [netns, other] = ["router", "other"].map(|role| lab.netns(role));
+        let ours = ["10.1.0.1/24", "fd00:1::1/64"];
+        netns.join("eth0", &ours, &other, "eth0", &[]);
+        let monitor = RouteMonitor::of_all(&netns);
+        for (address, hop) in [("10.9.0.1", "10.1.0.2"), ("fd00:9::1", "fd00:1::2")] {
+            let address: IpAddr = address.parse().expect("an address");
+            assert_eq!(monitor.history_of(address), []);
+            netns.ip(&format!("route add {address} via {hop}"));
+            assert_eq!(monitor.history_of(address), [], "nobody's");
+            netns.ip(&format!("route del {address}"));
+            netns.ip(&format!("route add {address} proto bgp via {hop}"));
+            netns.ip(&format!("route replace {address} proto bgp via {hop}"));
+            netns.ip(&format!("route del {address} proto bgp"));
+            let hops: Vec<usize> = monitor
+                .history_of(address)
+                .iter()
+                .map(|one| one.hops)
+                .collect();
+            assert_eq!(
+                (hops.first(), hops.last()),
+                (Some(&1), Some(&0)),
+                "{hops:?}"
+            );
+        }
+        assert!(monitor.history().len() >= 4);
+    }
+
+    #[test]
     fn half_a_message_is_no_change() {
         let mut message = vec![0; 64];
         message[..4].copy_from_slice(&64_u32.to_ne_bytes());
         message[4..6].copy_from_slice(&RTM_NEWROUTE.to_ne_bytes());
+        message[NLMSGHDR] = AF_INET;
         message[28..32].copy_from_slice(&[8, 0, 1, 0]);
         for length in 0..message.len() {
             assert_eq!(changes(&message[..length]), []);

@@ -1,11 +1,10 @@
 //! Builds the programs of Kubernetes once per checkout, into `target/lab/kube`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::lab::say;
-use crate::setup::{alone, folder};
+use crate::setup::{alone, folder, go_build};
 
 /// What is built: a folder each in `integration/kube`.
 const NAMES: [&str; 6] = [
@@ -57,7 +56,8 @@ fn build() -> Result<Programs, String> {
             "lab: building Kubernetes into {}; the first time takes minutes",
             built.display()
         ));
-        compile(&source, &built, &version(&wanted)?)?;
+        let variables = variables(&version(&wanted)?);
+        go_build("Kubernetes", &source, &built, &["./..."], &variables)?;
         std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
     }
     Ok(Programs { folder: built })
@@ -85,41 +85,16 @@ fn version(sources: &str) -> Result<String, String> {
         .ok_or_else(|| "go.mod requires no k8s.io/kubernetes".to_owned())
 }
 
-/// Two jobs at the lowest priority: whoever builds also works on that machine. Without the version
-/// in them, clients would take the programs for another release.
-fn compile(source: &Path, built: &Path, version: &str) -> Result<(), String> {
-    std::fs::create_dir_all(built).map_err(|error| format!("{}: {error}", built.display()))?;
+/// Go variables that say which release this is: without them clients would take the programs for
+/// another.
+fn variables(version: &str) -> String {
     let mut numbers = version.trim_start_matches('v').split('.');
-    let mut flags = format!("-s -w -X {VERSION}.gitVersion={version}");
+    let mut variables = format!("-X {VERSION}.gitVersion={version}");
     for name in ["gitMajor", "gitMinor"] {
         let number = numbers.next().unwrap_or_default();
-        flags += &format!(" -X {VERSION}.{name}={number}");
+        variables += &format!(" -X {VERSION}.{name}={number}");
     }
-    let mut go = Command::new("nice");
-    go.current_dir(source)
-        .env("CGO_ENABLED", "0")
-        .args([
-            "go",
-            "build",
-            "-p",
-            "2",
-            "-trimpath",
-            "-ldflags",
-            &flags,
-            "-o",
-        ])
-        .arg(built.join(""))
-        .arg("./...");
-    let result = go
-        .output()
-        .map_err(|error| format!("Kubernetes needs Go to be built: {error}"))?;
-    match result.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "cannot build Kubernetes: {}",
-            String::from_utf8_lossy(&result.stderr).trim()
-        )),
-    }
+    variables
 }
 
 /// The package whose variables hold the version.
@@ -134,5 +109,9 @@ mod tests {
         let text = "require (\n\tk8s.io/kubectl v0.0.0\n\tk8s.io/kubernetes v1.36.3 // why\n)";
         assert_eq!(version(text), Ok("v1.36.3".to_owned()));
         assert!(version("module x").is_err());
+        let expected = format!(
+            "-X {VERSION}.gitVersion=v1.36.3 -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor=36"
+        );
+        assert_eq!(variables("v1.36.3"), expected);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,12 +11,11 @@ use super::gate::Gate;
 use super::herald::{Daemon, Installation};
 use super::node::{LINK, Node};
 use super::pod::Pod;
-use crate::command::output;
 use crate::kernel;
+use crate::kernel::monitor::RouteMonitor;
 use crate::lab::{Lab, next_number};
 use crate::manifests::{advertisement, merge, peer, pool};
 use crate::netns::Netns;
-use crate::process::Process;
 use crate::router::{Families, Neighbour, Router, RouterConfig};
 use crate::tcp;
 use crate::wait::{SOON, eventually, eventually_equal};
@@ -30,8 +28,6 @@ pub const ROUTER_AS: u32 = 65002;
 pub const PEER: &str = "tor";
 /// The IPAddressPool's name.
 pub const POOL: &str = "vips";
-/// A route that shows that routes are written down.
-const MARK: &str = "198.51.100.1";
 /// The port that Pods serve, behind port 80 of a Service.
 const TARGET: u16 = 8080;
 
@@ -163,26 +159,6 @@ impl<'a> Plan<'a> {
         let fabric = self.start::<R>();
         fabric.await_established();
         fabric
-    }
-}
-
-/// What has happened to routes in a router's kernel.
-#[derive(Debug)]
-pub struct Witness {
-    monitor: Process,
-}
-
-impl Witness {
-    /// What has happened to the routes of an address: nothing, unless it was announced anew,
-    /// changed or withdrawn.
-    pub fn lines_of(&self, vip: IpAddr) -> Vec<String> {
-        self.lines_with(&vip.to_string())
-    }
-
-    fn lines_with(&self, word: &str) -> Vec<String> {
-        let log = self.monitor.log();
-        let is_of = |line: &&str| line.split_whitespace().any(|one| one == word);
-        log.lines().filter(is_of).map(ToOwned::to_owned).collect()
     }
 }
 
@@ -424,27 +400,9 @@ impl<R: Router> Fabric<R> {
         );
     }
 
-    /// Writes down from now on what happens to routes in the router's kernel.
-    pub fn witness(&self, lab: &Lab) -> Witness {
-        let log = lab.log(&format!("routes-{}", next_number()));
-        let mut command = Command::new("ip");
-        command.args(["monitor", "route"]);
-        let witness = Witness {
-            monitor: Process::spawn(&self.tor, &log, command),
-        };
-        // It hears, once it has heard of this one, which comes anew each time: the kernel does not
-        // tell of a route that replaces its equal.
-        eventually("routes are written down", SOON, || {
-            self.tor.enter(|| {
-                let _ = output("ip", &["route", "del", "blackhole", MARK]);
-                output("ip", &["route", "add", "blackhole", MARK])
-            })?;
-            match witness.lines_with(MARK).is_empty() {
-                true => Err(witness.monitor.log()),
-                false => Ok(()),
-            }
-        });
-        witness
+    /// Hears from now on what happens to routes in the router's kernel.
+    pub fn witness(&self) -> RouteMonitor {
+        RouteMonitor::of_all(&self.tor)
     }
 
     /// The prefixes that the router holds.

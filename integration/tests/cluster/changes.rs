@@ -29,14 +29,14 @@ impl Scene {
     /// capabilities.
     pub fn a_rollout_loses_neither_request_nor_route(&self) {
         let requests = Requests::start(&self.client, server(VIP));
-        let (old, before) = (self.speaker_programs(), self.fib.changes());
+        let (old, before) = (self.speaker_programs(), self.routes.history());
         assert_eq!(self.ends_of_sessions(), Vec::<String>::new());
         self.run_script("BGP only");
         self.cluster
             .await_rollout("DaemonSet", NAMESPACE, "herald-speaker");
         self.every_session_is_established();
         nothing_was_lost(requests.stop());
-        assert_eq!(self.fib.changes(), before, "the router's routes");
+        assert_eq!(self.routes.history(), before, "the router's routes");
         assert_eq!(self.withdrawals(), Vec::<String>::new());
         assert_eq!(self.ends_of_sessions(), ["graceful-restart"; NODES.len()]);
         let new = self.speaker_programs();
@@ -73,7 +73,7 @@ impl Scene {
         self.what_it_knows_is_kept_on(LEFT);
         self.cluster.control_plane.kill_apiserver();
         let requests = Requests::start(&self.client, server(VIP));
-        let (old, before) = (self.speaker_programs(), self.fib.changes());
+        let (old, before) = (self.speaker_programs(), self.routes.history());
         let ends = self.ends_of_sessions().len() + 1;
         let programs = self.programs("speaker").into_iter();
         let mut of_left = programs.filter(|(node, _)| node == LEFT);
@@ -89,7 +89,7 @@ impl Scene {
         });
         self.every_session_is_established();
         nothing_was_lost(requests.stop());
-        assert_eq!(self.fib.changes(), before, "the router's routes");
+        assert_eq!(self.routes.history(), before, "the router's routes");
         assert_eq!(self.withdrawals(), Vec::<String>::new());
         self.cluster.control_plane.start_apiserver();
         eventually("it has heard of everything", LATER, || {
@@ -99,7 +99,7 @@ impl Scene {
                 other => Err(format!("{other:?}")),
             }
         });
-        assert_eq!(self.fib.changes(), before, "the router's routes");
+        assert_eq!(self.routes.history(), before, "the router's routes");
     }
 
     fn what_it_knows_is_kept_on(&self, node: &str) {

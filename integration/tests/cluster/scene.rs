@@ -13,6 +13,7 @@ use integration::cluster::node::Node;
 use integration::cluster::program::Program;
 use integration::documents;
 use integration::gobgp::GoBgp;
+use integration::kernel::monitor::RouteMonitor;
 use integration::router::{Neighbour, Router, RouterConfig};
 use integration::wait::{LATER, SOON, eventually, eventually_equal};
 use integration::{Lab, Netns, http};
@@ -28,7 +29,9 @@ const DOCUMENT: &str = "docs/kubernetes.md";
 
 pub struct Scene {
     // Before the router that it asks.
-    pub fib: Fib,
+    pub _fib: Fib,
+    /// What happens to the router's routes.
+    pub routes: RouteMonitor,
     pub router: Arc<GoBgp>,
     pub client: Netns,
     router_netns: Netns,
@@ -51,9 +54,11 @@ impl Scene {
         };
         let router = Arc::new(GoBgp::start(&cluster.lab, &router_netns, &config));
         let asked = Arc::clone(&router);
+        let routes = RouteMonitor::of_all(&router_netns);
         let fib = Fib::start(&router_netns, move || asked.routes());
         Scene {
-            fib,
+            _fib: fib,
+            routes,
             router,
             client,
             router_netns,

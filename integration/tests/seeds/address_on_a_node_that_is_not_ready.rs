@@ -68,7 +68,7 @@ fn a_node_that_recovers_is_back_once_and_nobody_else_moves() {
     let _pods = fabric.serve("web", 1, &[0], json!({}));
     fabric.await_hops(fabric.vip(1), &[0, 1]);
     fabric.await_kernel_hops(fabric.vip(1), &[0, 1]);
-    let witness = fabric.witness(&lab);
+    let witness = fabric.witness();
     fabric.nodes[1].set_ready("False");
     fabric.await_kernel_hops(fabric.vip(1), &[0]);
     fabric.nodes[1].set_ready("True");
@@ -76,9 +76,9 @@ fn a_node_that_recovers_is_back_once_and_nobody_else_moves() {
     let _late = fabric.serve("late", 2, &[0], json!({}));
     fabric.await_hops(fabric.vip(2), &[0, 1]);
     // One change each way.
-    let lines = witness.lines_of(fabric.vip(1));
-    let deleted = lines.iter().filter(|line| line.starts_with("Deleted"));
-    assert!(lines.len() <= 4 && deleted.count() <= 2, "{lines:#?}");
+    let changes = witness.history_of(fabric.vip(1));
+    let deleted = changes.iter().filter(|change| change.hops == 0);
+    assert!(changes.len() <= 4 && deleted.count() <= 2, "{changes:#?}");
 }
 
 #[test]

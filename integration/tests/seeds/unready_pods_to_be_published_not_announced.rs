@@ -36,7 +36,7 @@ fn a_service_that_publishes_unready_pods_stays_announced_while_pods_are_replaced
     fabric.assign("web", &[fabric.vip(1)]);
     fabric.await_hops(fabric.vip(1), &[0]);
     fabric.await_kernel_hops(fabric.vip(1), &[0]);
-    let witness = fabric.witness(&cluster.lab);
+    let witness = fabric.witness();
     // Each Pod waits for the other: neither is Ready for a while.
     let new = fabric.start_pod("web", 0);
     old.set_ready(false);
@@ -47,7 +47,7 @@ fn a_service_that_publishes_unready_pods_stays_announced_while_pods_are_replaced
     // What was announced after it has come: so has all before.
     let _late = fabric.serve("late", 2, &[0], json!({}));
     fabric.await_hops(fabric.vip(2), &[0]);
-    assert_eq!(witness.lines_of(fabric.vip(1)), [""; 0]);
+    assert_eq!(witness.history_of(fabric.vip(1)), []);
 }
 
 /// Ready and serving of an endpoint, and whether it is usable.

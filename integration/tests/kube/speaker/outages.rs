@@ -71,7 +71,7 @@ fn nothing_is_withdrawn_while_the_api_server_or_etcd_is_away() {
     };
     let mut cluster = start(&lab);
     let fabric = announced(Plan::of(&cluster, &lab, 1));
-    let witness = fabric.witness(&lab);
+    let witness = fabric.witness();
     let speaker = &fabric.speakers[0];
     let pause = || std::thread::sleep(Duration::from_secs(3));
     cluster.kill_apiserver();
@@ -97,7 +97,7 @@ fn nothing_is_withdrawn_while_the_api_server_or_etcd_is_away() {
         written.map(|_| ()).map_err(|failure| failure.to_string())
     });
     assert_hears(&fabric, 4);
-    assert_eq!(witness.lines_of(fabric.vip(1)), [""; 0]);
+    assert_eq!(witness.history_of(fabric.vip(1)), []);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn nothing_is_withdrawn_while_the_api_server_hangs_for_longer_than_a_watch() {
     };
     let mut cluster = start(&lab);
     let fabric = announced(Plan::of(&cluster, &lab, 1));
-    let witness = fabric.witness(&lab);
+    let witness = fabric.witness();
     cluster.freeze_apiserver();
     // Longer than a watch lasts, and longer than anybody waits for its end.
     std::thread::sleep(HANG);
@@ -117,7 +117,7 @@ fn nothing_is_withdrawn_while_the_api_server_hangs_for_longer_than_a_watch() {
     await_unheard(&fabric.speakers[0], "all is heard again", |count| {
         count == 0
     });
-    assert_eq!(witness.lines_of(fabric.vip(1)), [""; 0]);
+    assert_eq!(witness.history_of(fabric.vip(1)), []);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_api_server_that_fails_is_asked_again_and_lists_only_what_it_has_forgotten(
     let mut plan = Plan::of(&cluster, &cluster.lab, 1);
     plan.gates = true;
     let fabric = announced(plan);
-    let witness = fabric.witness(&cluster.lab);
+    let witness = fabric.witness();
     let gate = &fabric.gates[0];
     let faults = [
         (Fault::Status(429, "TooManyRequests", Some(1)), 0),
@@ -159,7 +159,7 @@ fn an_api_server_that_fails_is_asked_again_and_lists_only_what_it_has_forgotten(
         assert!(lists <= most, "{fault:?}: {lists} lists: {:?}", gate.seen());
         assert!(requests <= 20 * KINDS, "{fault:?}: {requests} requests");
     }
-    assert_eq!(witness.lines_of(fabric.vip(1)), [""; 0]);
+    assert_eq!(witness.history_of(fabric.vip(1)), []);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn requests_that_nobody_answers_are_given_up() {
     let mut plan = Plan::of(&cluster, &cluster.lab, 1);
     plan.gates = true;
     let fabric = announced(plan);
-    let witness = fabric.witness(&cluster.lab);
+    let witness = fabric.witness();
     let gate = &fabric.gates[0];
     gate.fail(Fault::Silence, |_| true);
     gate.cut();
@@ -183,5 +183,5 @@ fn requests_that_nobody_answers_are_given_up() {
     await_unheard(&fabric.speakers[0], "all is heard again", |count| {
         count == 0
     });
-    assert_eq!(witness.lines_of(fabric.vip(1)), [""; 0]);
+    assert_eq!(witness.history_of(fabric.vip(1)), []);
 }

@@ -75,7 +75,7 @@ fn a_killed_speakers_routes_stay_by_graceful_restart() {
     let mut fabric = graceful(&cluster);
     let _pods = fabric.serve("web", 1, &[0], json!({}));
     fabric.await_hops(fabric.vip(1), &[0, 1]);
-    let witness = fabric.witness(&cluster.lab);
+    let witness = fabric.witness();
     fabric.speakers[0].kill();
     fabric.speakers[0].launch(fabric.nodes[0].netns());
     fabric.await_established();
@@ -87,7 +87,7 @@ fn a_killed_speakers_routes_stay_by_graceful_restart() {
         }
     });
     fabric.await_hops(fabric.vip(1), &[0, 1]);
-    let lines = witness.lines_of(fabric.vip(1));
-    let gone = lines.iter().filter(|line| line.starts_with("Deleted"));
-    assert_eq!(gone.count(), 0, "{lines:#?}");
+    let changes = witness.history_of(fabric.vip(1));
+    let gone = changes.iter().filter(|change| change.hops == 0);
+    assert_eq!(gone.count(), 0, "{changes:#?}");
 }
