@@ -15,6 +15,7 @@ pub mod queue;
 pub mod service_bgp_status;
 pub mod service_status;
 pub mod source;
+pub mod speakers_secret;
 
 mod backoff;
 mod keeper;

@@ -60,6 +60,8 @@ const ROLES: [Role; 2] = [
             (crd::GROUP, &["configurationstates"], OWN),
             (crd::GROUP, &["configurationstates/status"], WRITE_STATUS),
             ("coordination.k8s.io", &["leases"], LEASE),
+            // The one with the key of speakers, where there is none; never read.
+            ("", &["secrets"], &["create"]),
         ],
     },
     Role {
@@ -73,15 +75,23 @@ const ROLES: [Role; 2] = [
             (crd::GROUP, CONFIGURATION, READ),
             (
                 crd::GROUP,
-                &["configurationstates", "servicebgpstatuses"],
+                &[
+                    "configurationstates",
+                    "servicebgpstatuses",
+                    "servicel2statuses",
+                ],
                 OWN,
             ),
             (
                 crd::GROUP,
-                &["configurationstates/status", "servicebgpstatuses/status"],
+                &[
+                    "configurationstates/status",
+                    "servicebgpstatuses/status",
+                    "servicel2statuses/status",
+                ],
                 WRITE_STATUS,
             ),
-            // BGPPeer.spec.passwordSecret: those that are named, never a list.
+            // BGPPeer.spec.passwordSecret and the key of speakers: by name, never a list.
             ("", &["secrets"], GET),
         ],
     },
@@ -180,7 +190,7 @@ mod tests {
             let all = resources.iter().chain(*verbs).chain([group]);
             assert!(all.copied().all(|word| word != "*"));
             if resources.contains(&"secrets") {
-                assert_eq!(*verbs, ["get"]);
+                assert!(matches!(*verbs, ["get"] | ["create"]));
             }
             if resources.contains(&"services") {
                 assert_eq!(*verbs, READ);

@@ -29,6 +29,7 @@ use tracing::{debug, info, warn};
 use crate::clock::Clock;
 use crate::histogram::Histogram;
 use crate::net::memory;
+use crate::links::LinksView;
 use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
@@ -250,6 +251,7 @@ impl Controller {
         };
         let deadline = allocation.deadline;
         self.views.send_replace(Arc::new(View {
+            links: LinksView::default(),
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
             versions: snapshot.versions.clone(),

@@ -17,11 +17,8 @@ mod decode;
 mod demo;
 mod explain;
 mod histogram;
-#[allow(
-    dead_code,
-    reason = "no speaker hands it addresses before it elects their owners"
-)]
 mod link_io;
+mod links;
 mod logging;
 pub mod membership;
 mod net;

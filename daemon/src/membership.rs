@@ -124,6 +124,17 @@ impl Live {
     }
 }
 
+/// SHIM
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// .
+    Majority,
+    /// .
+    Half,
+    /// .
+    Minority,
+}
+
 /// A live node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveNode {
@@ -240,6 +251,11 @@ impl MembershipHandle {
     /// Where it hears; `None` if it is switched off.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// SHIM
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        watch::channel(Standing::Majority).1
     }
 
     /// Tells all others these facts of this node, and whoever joins later. If it is switched off,

@@ -135,6 +135,63 @@ impl AnnounceArgs {
     }
 }
 
+/// How a node answers by ARP and NDP for pools in L2 mode, and which nodes it counts on.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LinkArgs {
+    /// Whether speakers watch each other, so that the addresses of one that dies move within half a
+    /// second. If off, only what the API server says of nodes counts.
+    #[arg(long, value_enum, default_value_t, env = "HERALD_LIVENESS")]
+    pub liveness: LivenessMode,
+    /// Where other speakers are heard, by UDP; they hear at the same port.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "HERALD_MEMBERSHIP",
+        default_value = ":7946",
+        value_parser = socket_address
+    )]
+    pub membership: SocketAddr,
+    /// The file with the keys by which speakers know each other, one a line, the same on all. In a
+    /// cluster it is the Secret herald-speakers, unless a file is named.
+    #[arg(long, value_name = "FILE", env = "HERALD_MEMBERSHIP_KEY")]
+    pub membership_key: Option<PathBuf>,
+    /// How often each address is announced again, because tables of switches age; 0: never.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "HERALD_L2_REFRESH",
+        default_value = "60s",
+        value_parser = duration_or_0
+    )]
+    pub l2_refresh: Duration,
+}
+
+impl LinkArgs {
+    /// The same, as L2 mode takes it.
+    pub fn options(&self, health: plan::health::Options) -> crate::links::Options {
+        let refresh = (!self.l2_refresh.is_zero()).then_some(self.l2_refresh);
+        crate::links::Options {
+            health,
+            liveness: self.liveness == LivenessMode::Swim,
+            membership: self.membership,
+            responder: l2::responder::Config {
+                refresh,
+                ..l2::responder::Config::default()
+            },
+        }
+    }
+}
+
+/// `--liveness`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LivenessMode {
+    /// They do, by SWIM.
+    #[default]
+    Swim,
+    /// They do not.
+    Off,
+}
+
 /// Where the cluster is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ClusterArgs {
@@ -205,14 +262,21 @@ fn metrics_address(text: &str) -> Result<MetricsAddress, String> {
     if text == "off" {
         return Ok(MetricsAddress(None));
     }
+    let address = socket_address(text);
+    address
+        .map(|address| MetricsAddress(Some(address)))
+        .map_err(|error| format!("{error} or off"))
+}
+
+/// `:PORT` is every address.
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let whole = match text.strip_prefix(':') {
         Some(port) => format!("[::]:{port}"),
         None => text.to_owned(),
     };
-    let address = whole.parse();
-    address
-        .map(|address| MetricsAddress(Some(address)))
-        .map_err(|_| "expected ADDR:PORT, :PORT or off".to_owned())
+    whole
+        .parse()
+        .map_err(|_| "expected ADDR:PORT or :PORT".to_owned())
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -10,14 +10,17 @@ use std::time::{Duration, Instant};
 use controller::file::Source;
 use controller::record::Record;
 use futures::future::OptionFuture;
+use plan::World;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::info;
 
 use crate::clock::Clock;
+use crate::links::keys::{self, KeySource};
+use crate::links::{self, Links};
 use crate::net::{interface, memory};
 use crate::observe::Observed;
-use crate::options::{self, AnnounceArgs, DaemonArgs, SharingArgs};
+use crate::options::{self, AnnounceArgs, DaemonArgs, LinkArgs, SharingArgs};
 use crate::pace::{Pace, after};
 use crate::peers::{Identity, Neighbours, Peers};
 use crate::record::Recordings;
@@ -48,6 +51,8 @@ pub struct Args {
     node: Option<String>,
     #[command(flatten)]
     announce: AnnounceArgs,
+    #[command(flatten)]
+    links: LinkArgs,
     #[command(flatten)]
     sharing: SharingArgs,
     #[command(flatten)]
@@ -82,7 +87,12 @@ async fn run(args: Args) -> Result<(), String> {
     let read = || open(args.state.as_deref(), &args.config, options);
     let (record, source) = tokio::task::block_in_place(read)?;
     info!(%node, config = %args.config.display(), version = env!("CARGO_PKG_VERSION"), "herald runs");
+    let keys = match &args.links.membership_key {
+        Some(path) => KeySource::File(path.clone()),
+        None => KeySource::None,
+    };
     let daemon = Daemon {
+        links: Links::new(&node, args.links.options(health), keys::read(keys)),
         rounds: Rounds::new(node, record, health, args.sharing.options()),
         clock: Clock::start(),
         source,
@@ -111,6 +121,7 @@ fn open(
 }
 
 struct Daemon {
+    links: Links,
     rounds: Rounds,
     clock: Clock,
     source: Source,
@@ -134,6 +145,7 @@ impl Daemon {
                 changed = after(pace.next(), snapshots.changed()) => {
                     changed.map_err(|_| "the directory is no longer watched".to_owned())?;
                 }
+                () = self.links.changed() => {}
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                 Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
                     memory::trim();
@@ -153,6 +165,7 @@ impl Daemon {
             due = tokio::task::block_in_place(|| pace.round(|| self.round(&snapshot)));
         }
         info!("stopping");
+        self.links.stop().await;
         self.peers.stop(STOPPING).await;
         Ok(())
     }
@@ -161,7 +174,9 @@ impl Daemon {
     fn round(&mut self, snapshot: &controller::file::Snapshot) -> Option<Duration> {
         let since = Instant::now();
         let before = self.rounds.assignments();
-        let view = self.rounds.next(snapshot, self.clock.now());
+        let now = self.clock.now();
+        let elect = |world: &mut World| self.links.next(links::now(), world, None);
+        let view = self.rounds.next(snapshot, now, elect);
         let after = self.rounds.assignments();
         if !Arc::ptr_eq(&before, &after) {
             self.source.set_assignments(after);

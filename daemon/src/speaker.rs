@@ -19,9 +19,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
+use crate::links::keys::{self, KeySource};
+use crate::links::{self, Links};
 use crate::net::{interface, memory};
 use crate::observe::Observed;
-use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs};
+use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs, LinkArgs};
 use crate::pace::{Pace, after};
 use crate::peers::{Identity, Neighbours, Peers};
 use crate::record::Recordings;
@@ -68,6 +70,8 @@ pub struct Args {
     cluster: ClusterArgs,
     #[command(flatten)]
     announce: AnnounceArgs,
+    #[command(flatten)]
+    links: LinkArgs,
     #[command(flatten)]
     daemon: DaemonArgs,
 }
@@ -120,7 +124,12 @@ async fn run(args: Args) -> Result<(), String> {
         node: Arc::clone(&node),
         host: interface::first_ipv4(),
     };
+    let keys = match &args.links.membership_key {
+        Some(path) => KeySource::File(path.clone()),
+        None => KeySource::Secret(client.clone(), namespace.clone()),
+    };
     let speaker = Speaker {
+        links: Links::new(&node, args.links.options(health), keys::read(keys)),
         announcer: Announcer::new(&node, health),
         neighbours: Neighbours::new(identity),
         node,
@@ -139,6 +148,7 @@ async fn run(args: Args) -> Result<(), String> {
 
 struct Speaker {
     node: Arc<str>,
+    links: Links,
     announcer: Announcer,
     neighbours: Neighbours,
     peers: Peers,
@@ -172,6 +182,7 @@ impl Speaker {
                     let last = Snapshot { world, ..Snapshot::default() };
                     current = Some(Arc::new(last));
                 }
+                () = self.links.changed() => {}
                 () = tokio::time::sleep(LISTEN_AGAIN), if self.must_listen_again() => {}
                 Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
                     memory::trim();
@@ -191,6 +202,7 @@ impl Speaker {
             }
         }
         info!("stopping");
+        self.links.stop().await;
         self.peers.stop(STOPPING).await;
         self.keeper.stop().await;
         Ok(())
@@ -198,7 +210,8 @@ impl Speaker {
 
     fn round(&mut self, snapshot: &Snapshot, since: Instant) {
         self.problems.log(&snapshot.problems);
-        let world = snapshot.world.clone();
+        let mut world = snapshot.world.clone();
+        let links = self.links.next(links::now(), &mut world, None);
         let announcements = self.announcer.next(&world);
         let peers = self.neighbours.desired(&world, &announcements);
         self.peers.apply(peers, since.into_std());
@@ -211,6 +224,7 @@ impl Speaker {
             rounds: self.rounds,
             state_error: None,
             announcements: Some(announcements),
+            links,
             allocation: Allocation::default(),
             world,
         }));

@@ -8,6 +8,8 @@ use controller::snapshot::Versions;
 use plan::{Allocation, Announcements, World};
 use tracing::{info, warn};
 
+use crate::links::LinksView;
+
 /// All that a round found.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -21,6 +23,8 @@ pub struct View {
     pub allocation: Allocation,
     /// What this node announces, and why not more; `None` where nothing is announced from here.
     pub announcements: Option<Announcements>,
+    /// What it answers for by ARP and NDP, and who else does.
+    pub links: LinksView,
     /// In a cluster, which Services these are.
     pub versions: Versions,
     /// Rounds so far; 0 is before the first.
@@ -34,6 +38,7 @@ impl View {
     pub fn empty(node: Arc<str>) -> View {
         View {
             announcements: None,
+            links: LinksView::default(),
             allocation: Allocation::default(),
             problems: Vec::new(),
             versions: Versions::new(),

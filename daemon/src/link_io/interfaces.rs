@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use l2::responder::Interface;
+use l2::responder::{Interface, InterfaceKind};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, error, warn};
@@ -65,6 +65,11 @@ pub fn spawn(excluded: &'static [&'static str]) -> watch::Receiver<Option<Arc<In
         }
     });
     interfaces
+}
+
+/// Whether addresses can be answered for on it now.
+pub fn is_usable(interface: &Interface) -> bool {
+    interface.up && interface.kind == InterfaceKind::Ethernet
 }
 
 type Publish = watch::Sender<Option<Arc<Interfaces>>>;

@@ -14,6 +14,7 @@ use plan::announce::Announcer;
 use plan::world::{ObjectName, Service, World};
 use tracing::{error, info};
 
+use crate::links::LinksView;
 use crate::view::{ProblemLog, View};
 
 /// What goes from round to round: the record, and what has been logged.
@@ -54,8 +55,15 @@ impl Rounds {
     }
 
     /// The round at this time, which is not before that of the round before. What it returns may be
-    /// announced: it is on disk. Where it could not be written, each Service has what the record says, and the error is in the view.
-    pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp) -> View {
+    /// announced: it is on disk. Where it could not be written, each Service has what the record
+    /// says, and the error is in the view. `elect` adds to the World what speakers know of each other,
+    /// before it is announced.
+    pub fn next(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        elect: impl FnOnce(&mut World) -> LinksView,
+    ) -> View {
         self.problems.log(&snapshot.problems);
         let world = self.record.merge(&snapshot.world);
         let mut allocation = self.allocator.next(&world, now);
@@ -67,7 +75,9 @@ impl Rounds {
         }
         self.log_stored(stored.as_ref().err());
         self.done += 1;
+        let links = elect(&mut world);
         View {
+            links,
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
             versions: snapshot.versions.clone(),
@@ -171,9 +181,9 @@ mod tests {
     #[test]
     fn a_round_assigns_and_the_next_one_changes_nothing() {
         let mut rounds = rounds();
-        let first = rounds.next(&snapshot(SERVICE), NOW);
+        let first = rounds.next(&snapshot(SERVICE), NOW, alone);
         assert_eq!(rounds.assignments().len(), 1);
-        let second = rounds.next(&snapshot(SERVICE), NOW);
+        let second = rounds.next(&snapshot(SERVICE), NOW, alone);
         assert_eq!(first.world, second.world);
         assert_eq!((first.rounds, second.rounds), (1, 2));
     }
@@ -181,10 +191,10 @@ mod tests {
     #[test]
     fn an_assignment_outlives_a_manifest_that_cannot_be_read_but_not_a_deleted_one() {
         let mut rounds = rounds();
-        rounds.next(&snapshot(SERVICE), NOW);
-        rounds.next(&snapshot("kind: ["), NOW);
+        rounds.next(&snapshot(SERVICE), NOW, alone);
+        rounds.next(&snapshot("kind: ["), NOW, alone);
         assert_eq!(rounds.assignments().len(), 1);
-        rounds.next(&snapshot(""), NOW);
+        rounds.next(&snapshot(""), NOW, alone);
         assert_eq!(rounds.assignments().len(), 0);
     }
 
@@ -208,14 +218,18 @@ mod tests {
                 .map(|s| s.assigned.clone())
                 .collect()
         };
-        let before: Vec<_> = held(&rounds.next(&shared("Cluster", "Cluster"), NOW));
+        let before: Vec<_> = held(&rounds.next(&shared("Cluster", "Cluster"), NOW, alone));
         assert_eq!(before[0], before[1]);
-        let tolerated = rounds.next(&shared("Cluster", "Local"), NOW);
+        let tolerated = rounds.next(&shared("Cluster", "Local"), NOW, alone);
         assert_eq!(held(&tolerated), before);
         let deadline = tolerated.allocation.deadline.expect("a deadline");
-        let after: Vec<_> = held(&rounds.next(&shared("Cluster", "Local"), deadline));
+        let after: Vec<_> = held(&rounds.next(&shared("Cluster", "Local"), deadline, alone));
         assert_ne!(after[0], before[0], "mail was edited, and moves");
         assert_eq!(after[1], before[1]);
+    }
+
+    fn alone(_: &mut World) -> LinksView {
+        LinksView::default()
     }
 
     fn rounds() -> Rounds {

@@ -1,0 +1,305 @@
+//! L2 mode of a node: the speakers that are alive, the elections among them, and what this node
+//! answers for.
+//!
+//! Only a pool that an L2Advertisement selects is in L2 mode. Without one there is no task, no raw
+//! socket and no membership.
+
+mod holding;
+pub mod keys;
+mod mode;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use l2::MacAddr;
+use l2::responder::Fence;
+use plan::World;
+use plan::elect::{Elections, Elector};
+use plan::health::{self, Class, Why};
+use plan::tenure::{Presence, Returned, Tenure};
+use plan::world::{self, Ready};
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::link_io::LinkView;
+use crate::link_io::interfaces::{Interfaces, is_usable};
+use crate::membership::{Addresses, Live, Standing};
+use holding::{Facts, Holding, Trust};
+use keys::Keys;
+use mode::Mode;
+
+/// How a node takes part in L2 mode.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How nodes are judged.
+    pub health: health::Options,
+    /// Whether speakers watch each other.
+    pub liveness: bool,
+    /// Where this one hears the others; they hear at the same port.
+    pub membership: SocketAddr,
+    /// How addresses are answered for.
+    pub responder: l2::responder::Config,
+}
+
+/// What is known of L2 mode, for people, peers and reports.
+#[derive(Clone, Debug, Default)]
+pub struct LinksView {
+    /// Who answers for what.
+    pub elections: Elections,
+    /// How this node's addresses are.
+    pub link: LinkView,
+    /// This node's interfaces; `None` until they are known, and out of L2 mode.
+    pub interfaces: Option<Arc<Interfaces>>,
+    /// Which speakers are alive; `None` until that is known, and where it is not watched.
+    pub live: Option<Arc<Live>>,
+    /// How many of all speakers this node knows to be alive; `None` where that is not watched.
+    pub standing: Option<Standing>,
+    /// Why nothing is answered for.
+    pub trouble: Option<Arc<str>>,
+}
+
+/// L2 mode of one node, on and off as the World asks for it.
+pub struct Links {
+    me: Arc<str>,
+    options: Options,
+    keys: watch::Receiver<Keys>,
+    elector: Elector,
+    tenure: Tenure,
+    holding: Holding,
+    mode: Option<Mode>,
+    /// The last one handed to elections.
+    known: Arc<world::Links>,
+    /// Link-layer addresses of other speakers, also of those that are gone: they may come back.
+    macs: BTreeMap<Arc<str>, BTreeSet<MacAddr>>,
+    /// As last told.
+    elections: Elections,
+    /// When to elect anew, although nothing has changed.
+    due: Option<Instant>,
+}
+
+impl Links {
+    /// Of the node of this name, out of L2 mode. `keys` are those of the membership.
+    pub fn new(me: &str, options: Options, keys: watch::Receiver<Keys>) -> Links {
+        Links {
+            elector: Elector::new(me, options.health),
+            me: me.into(),
+            options,
+            keys,
+            tenure: Tenure::default(),
+            holding: Holding::default(),
+            mode: None,
+            known: Arc::default(),
+            macs: BTreeMap::new(),
+            elections: Elections::default(),
+            due: None,
+        }
+    }
+
+    /// Elects over the World, to which it adds what speakers know of each other, and hands this
+    /// node's addresses to the task. `speakers`: the nodes that have a speaker, where that is known.
+    pub fn next(
+        &mut self,
+        now: Instant,
+        world: &mut World,
+        speakers: Option<&BTreeSet<Arc<str>>>,
+    ) -> LinksView {
+        self.due = None;
+        if !in_l2_mode(world) {
+            self.end();
+            return LinksView::default();
+        }
+        if self.mode.is_none() {
+            match Mode::begin(&self.me, &self.options, self.keys.clone()) {
+                Ok(mode) => self.mode = Some(mode),
+                Err(error) => {
+                    self.due = Some(now + AGAIN_AFTER);
+                    let trouble = Some(Arc::from(error));
+                    return LinksView {
+                        trouble,
+                        ..LinksView::default()
+                    };
+                }
+            }
+        }
+        let Some(mode) = &mut self.mode else {
+            return LinksView::default();
+        };
+        mode.set_peers(addresses(world, speakers, self.options.membership.port()));
+        let mut seen = mode.see();
+        if let Some(live) = &seen.live {
+            world.liveness = live.liveness();
+        }
+        self.know(now, world, &seen);
+        seen.elections = self.elector.next(world);
+        self.elections = seen.elections.clone();
+        self.hold(now, &seen);
+        seen
+    }
+
+    /// Waits until [`Links::next`] has something to look at. Cancel-safe.
+    pub async fn changed(&mut self) {
+        let due = self.due;
+        let timer = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let news = async {
+            match &mut self.mode {
+                Some(mode) => mode.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = timer => {}
+            () = news => {}
+        }
+    }
+
+    /// Hands over what this node answers for, and ends.
+    pub async fn stop(&mut self) {
+        let Some(mode) = &self.mode else { return };
+        mode.leave().await;
+        self.holding.leave(now());
+        let limit = now() + holding::HAND_OVER;
+        while let Some(mode) = &mut self.mode {
+            let mut seen = mode.see();
+            seen.elections = self.elections.clone();
+            if self.hold(now(), &seen) == 0 || now() >= limit {
+                break;
+            }
+            // Others are heard, or it is late.
+            let _ = tokio::time::timeout_at(limit.into(), self.changed()).await;
+        }
+        self.end();
+    }
+
+    /// Adds to the World what elections have to know of speakers.
+    fn know(&mut self, now: Instant, world: &mut World, seen: &LinksView) {
+        let mut interfaces: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        let live = seen.live.iter().flat_map(|live| &live.nodes);
+        for (node, speaker) in live.filter(|(node, _)| **node != self.me) {
+            if let Some(facts) = &speaker.facts {
+                let told = facts.interfaces();
+                interfaces.insert(Arc::clone(node), told.keys().cloned().collect());
+                self.macs
+                    .insert(Arc::clone(node), told.values().copied().collect());
+            }
+        }
+        if let Some(own) = &seen.interfaces {
+            let usable = own.list.iter().filter(|one| is_usable(one));
+            let names = usable.map(|one| Arc::clone(&one.name)).collect();
+            interfaces.insert(Arc::clone(&self.me), names);
+        }
+        let Returned { nodes, until } = self.tenure.next(now, &self.presence(world, seen));
+        self.wake_at(until);
+        let known = world::Links {
+            interfaces,
+            returned: nodes,
+            owners: world.links.owners.clone(),
+        };
+        if *self.known != known {
+            self.known = Arc::new(known);
+        }
+        world.links = Arc::clone(&self.known);
+    }
+
+    /// How each node is, for its tenure.
+    fn presence(&self, world: &World, seen: &LinksView) -> BTreeMap<Arc<str>, Presence> {
+        let mut nodes: BTreeSet<&Arc<str>> = world.nodes.keys().collect();
+        nodes.insert(&self.me);
+        let presence = |node: &Arc<str>| {
+            let health = health::judge(node, world, self.options.health);
+            let speaker = seen.live.as_ref().and_then(|live| live.nodes.get(node));
+            match (health.class, health.why) {
+                (Class::InService, _) => Presence::InService(speaker.map(|s| s.since)),
+                (_, Why::SpeakerNotLive) => Presence::Dead,
+                (Class::Leaving | Class::Out | Class::Excluded, _) => Presence::Out,
+            }
+        };
+        let nodes = nodes.into_iter();
+        nodes
+            .map(|node| (Arc::clone(node), presence(node)))
+            .collect()
+    }
+
+    /// Hands this node's addresses to the task. How many there are.
+    fn hold(&mut self, now: Instant, seen: &LinksView) -> usize {
+        let Some(mode) = &self.mode else { return 0 };
+        let facts = Facts {
+            elections: &seen.elections,
+            owners: &self.known.owners,
+            view: &seen.link,
+            trust: self.trust(now, seen, mode.fence()),
+        };
+        let next = self.holding.next(now, facts);
+        let held = next.addresses.len();
+        mode.hold(next.addresses, &next.announce, &self.macs);
+        self.wake_at(next.due);
+        held
+    }
+
+    fn trust(&self, now: Instant, seen: &LinksView, fence: Fence) -> Trust {
+        let is_open = match fence {
+            Fence::Closed => false,
+            Fence::Until(at) => now < at,
+            Fence::Open => true,
+        };
+        match (self.options.liveness, &seen.live, seen.standing) {
+            (false, _, _) => Trust::Full,
+            (true, None, _) | (true, _, None) => Trust::None,
+            (true, Some(_), Some(Standing::Half)) if is_open => Trust::Probe,
+            (true, Some(_), Some(Standing::Half)) => Trust::None,
+            (true, Some(_), Some(Standing::Majority | Standing::Minority)) => Trust::Full,
+        }
+    }
+
+    fn wake_at(&mut self, at: Option<Instant>) {
+        self.due = self.due.into_iter().chain(at).min();
+    }
+
+    fn end(&mut self) {
+        self.due = None;
+        if self.mode.take().is_some() {
+            info!("nothing is answered for by ARP or NDP any more");
+        }
+        self.holding = Holding::default();
+        self.tenure = Tenure::default();
+        self.macs.clear();
+    }
+}
+
+/// After the membership could not begin.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Whether an L2Advertisement selects a pool.
+fn in_l2_mode(world: &World) -> bool {
+    let mut advertisements = world.l2_advertisements.values();
+    advertisements.any(|ad| world.pools.values().any(|pool| ad.pools.selects(pool)))
+}
+
+/// The nodes whose speakers count, and where they hear: those that the API server does not hold
+/// out, as long as there are any.
+fn addresses(world: &World, speakers: Option<&BTreeSet<Arc<str>>>, port: u16) -> Addresses {
+    let nodes = world.nodes.values();
+    let nodes = nodes.filter(|node| speakers.is_none_or(|known| known.contains(&node.name)));
+    let is_out = |node: &world::Node| node.ready != Ready::True || node.out_of_service;
+    let all_out = nodes.clone().all(|node| is_out(node));
+    let counted = nodes.filter(|node| all_out || !is_out(node));
+    let hears = |node: &Arc<world::Node>| {
+        let ips = node.internal_ips.iter();
+        let at = ips.map(|ip| SocketAddr::new(*ip, port)).collect();
+        (Arc::clone(&node.name), at)
+    };
+    counted.map(hears).collect()
+}
+
+/// Tokio's clock, which tests can stop.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,231 @@
+//! Which addresses this node answers for, and how: what an election decided, made into an
+//! [`AddressSet`], with the times between one owner and the next.
+//!
+//! A value without a clock, a socket or a task. Its bound is the number of addresses.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imbl::OrdMap;
+use l2::responder::{Address, AddressSet, Claim, Interfaces, OnConflict};
+use plan::elect::{self, Elections, Here};
+
+use crate::link_io::LinkView;
+
+/// An address that another node was elected for is answered for this long, unless that node is heard
+/// before: as long as the fence of a node that died, so that two never answer for longer than that.
+pub const HAND_OVER: Duration = Duration::from_millis(240);
+/// After another speaker has claimed what was given to this node: if it is still so by then, one of
+/// the two has not heard of the other's election, and the caches of the segment are set right.
+pub const REPEAT_AFTER: Duration = Duration::from_millis(300);
+/// Between two such announcements of one address.
+pub const REPEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// What is answered for, and since when.
+#[derive(Debug, Default)]
+pub struct Holding {
+    held: BTreeMap<IpAddr, Held>,
+    /// Who else was last elected for an address.
+    others: BTreeMap<IpAddr, Arc<str>>,
+    /// The node stops: it takes nothing any more.
+    leaving: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    address: Address,
+    /// When it was given to another node.
+    given_away: Option<Instant>,
+    /// When it was last announced because another speaker had claimed it.
+    repeated: Option<Instant>,
+}
+
+/// What decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Who was elected.
+    pub elections: &'a Elections,
+    /// Who is known to have answered, from before this node began.
+    pub owners: &'a OrdMap<IpAddr, Arc<str>>,
+    /// What was heard on the segments.
+    pub view: &'a LinkView,
+    /// How far this node may trust that it knows who else answers.
+    pub trust: Trust,
+}
+
+/// How far this node may trust that nobody else answers for what it was elected for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It knows of all who might.
+    Full,
+    /// As many nodes as there are here may be alive elsewhere: whatever is claimed is probed before.
+    Probe,
+    /// Nothing may be claimed.
+    None,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Next {
+    /// All that is to be answered for.
+    pub addresses: Arc<AddressSet>,
+    /// What is to be announced anew.
+    pub announce: Vec<IpAddr>,
+    /// When to ask again, although nothing has changed.
+    pub due: Option<Instant>,
+}
+
+impl Holding {
+    /// What is to be answered for at `now`, which never goes back.
+    pub fn next(&mut self, now: Instant, facts: Facts<'_>) -> Next {
+        if facts.trust == Trust::None {
+            self.held.clear();
+            return Next::default();
+        }
+        let mut next = Next::default();
+        if !self.leaving {
+            self.take(facts);
+        }
+        self.give_away(now, facts, &mut next);
+        self.repeat(now, facts, &mut next);
+        self.remember(facts.elections);
+        let set = self.held.iter();
+        let set = set.map(|(address, held)| (*address, held.address.clone()));
+        next.addresses = Arc::new(set.collect());
+        next
+    }
+
+    /// This node stops: all that it answers for goes to others, as they take it.
+    pub fn leave(&mut self, now: Instant) {
+        self.leaving = true;
+        for held in self.held.values_mut() {
+            held.give_away(now);
+        }
+    }
+
+    /// What this node was elected for.
+    fn take(&mut self, facts: Facts<'_>) {
+        for (address, elected) in &facts.elections.by_address {
+            let Some(here) = &elected.here else { continue };
+            let (interfaces, on_conflict) = (interfaces(here), on_conflict(here));
+            if let Some(held) = self.held.get_mut(address) {
+                held.given_away = None;
+                held.address.handing_over = false;
+                held.address.interfaces = interfaces;
+                held.address.on_conflict = on_conflict;
+                continue;
+            }
+            let known = self.others.contains_key(address) || facts.owners.contains_key(address);
+            let claim = match (known, facts.trust) {
+                (true, Trust::Full) => Claim::TakenOver,
+                (false, _) | (_, Trust::Probe | Trust::None) => Claim::FirstEver,
+            };
+            let held = Held {
+                address: Address {
+                    interfaces,
+                    claim,
+                    on_conflict,
+                    handing_over: false,
+                },
+                given_away: None,
+                repeated: None,
+            };
+            self.held.insert(*address, held);
+        }
+    }
+
+    /// What this node was not elected for, or no longer.
+    fn give_away(&mut self, now: Instant, facts: Facts<'_>, next: &mut Next) {
+        self.held.retain(|address, held| {
+            let elected = facts.elections.by_address.get(address);
+            let Some(elected) = elected else { return false };
+            if elected.here.is_some() && held.given_away.is_none() {
+                return true;
+            }
+            if elected.owner.is_none() {
+                return false;
+            }
+            let since = held.give_away(now);
+            let taken = heard(facts.view, *address).is_some_and(|at| at >= since);
+            let until = since + HAND_OVER;
+            if taken || until <= now {
+                return false;
+            }
+            next.due = next.due.into_iter().chain([until]).min();
+            true
+        });
+    }
+
+    /// What another speaker claims although it is this node's.
+    fn repeat(&mut self, now: Instant, facts: Facts<'_>, next: &mut Next) {
+        let claimed: BTreeMap<IpAddr, Instant> = claims(facts.view).collect();
+        for (address, heard) in claimed {
+            let Some(held) = self.held.get_mut(&address) else {
+                continue;
+            };
+            let is_old = held.repeated.is_some_and(|repeated| heard <= repeated);
+            if held.given_away.is_some() || is_old {
+                continue;
+            }
+            let again = held.repeated.map(|repeated| repeated + REPEAT_EVERY);
+            let at = again.into_iter().chain([heard + REPEAT_AFTER]).max();
+            match at {
+                Some(at) if at > now => next.due = next.due.into_iter().chain([at]).min(),
+                Some(_) | None => {
+                    held.repeated = Some(now);
+                    next.announce.push(address);
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, elections: &Elections) {
+        let elected = &elections.by_address;
+        self.others
+            .retain(|address, _| elected.contains_key(address));
+        for (address, elected) in elected {
+            if let (Some(owner), None) = (&elected.owner, &elected.here) {
+                let known = self.others.get(address);
+                if known != Some(owner) {
+                    self.others.insert(*address, Arc::clone(owner));
+                }
+            }
+        }
+    }
+}
+
+impl Held {
+    /// When it was given to another node; now, if it was not.
+    fn give_away(&mut self, now: Instant) -> Instant {
+        self.address.handing_over = true;
+        *self.given_away.get_or_insert(now)
+    }
+}
+
+fn interfaces(here: &Here) -> Interfaces {
+    match &here.interfaces {
+        elect::Interfaces::All => Interfaces::All,
+        elect::Interfaces::Named(names) => Interfaces::Named(Arc::clone(names)),
+    }
+}
+
+fn on_conflict(here: &Here) -> OnConflict {
+    match here.is_replaceable {
+        true => OnConflict::GiveUp,
+        false => OnConflict::Defend,
+    }
+}
+
+/// When another speaker last claimed the address, on any interface.
+fn heard(view: &LinkView, address: IpAddr) -> Option<Instant> {
+    let on_all = view.other_owners.range((address, 0)..=(address, u32::MAX));
+    on_all.map(|(_, owner)| owner.at).max()
+}
+
+/// When other speakers last claimed addresses; of one, the last is the latest.
+fn claims(view: &LinkView) -> impl Iterator<Item = (IpAddr, Instant)> + '_ {
+    let addresses = view.other_owners.keys().map(|(address, _)| *address);
+    addresses.filter_map(|address| Some((address, heard(view, address)?)))
+}
