@@ -28,8 +28,8 @@ use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::histogram::Histogram;
-use crate::net::memory;
 use crate::links::LinksView;
+use crate::net::memory;
 use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
