@@ -15,7 +15,7 @@ mod sockets;
 mod task;
 #[cfg(test)]
 mod tests;
-mod view;
+pub mod view;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -1,1 +1,204 @@
+//! What a node answers for between one owner and the next, on a virtual clock.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imbl::OrdMap;
+use l2::responder::{Claim, OnConflict};
+use plan::elect::{Elected, Elections, Here, Interfaces};
+
+use super::holding::{Facts, HAND_OVER, Holding, Next, REPEAT_AFTER, REPEAT_EVERY, Trust};
+use crate::link_io::LinkView;
+use crate::link_io::view::OtherOwner;
+
+const VIP: &str = "203.0.113.7";
+const NONE: [IpAddr; 0] = [];
+
+/// One node, `me`, and one address.
+struct Scene {
+    now: Instant,
+    holding: Holding,
+    elections: Elections,
+    owners: OrdMap<IpAddr, Arc<str>>,
+    view: LinkView,
+    trust: Trust,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene {
+            now: Instant::now(),
+            holding: Holding::default(),
+            elections: Elections::default(),
+            owners: OrdMap::new(),
+            view: LinkView::default(),
+            trust: Trust::Full,
+        }
+    }
+
+    fn elect(&mut self, owner: Option<&str>) -> Next {
+        self.elect_for(owner, true)
+    }
+
+    fn elect_for(&mut self, owner: Option<&str>, is_replaceable: bool) -> Next {
+        let here = (owner == Some("me")).then_some(Here {
+            interfaces: Interfaces::All,
+            is_replaceable,
+        });
+        let elected = Elected {
+            owner: owner.map(Arc::from),
+            here,
+            holders: Vec::new(),
+        };
+        self.elections.by_address.insert(vip(), Arc::new(elected));
+        self.next()
+    }
+
+    fn next(&mut self) -> Next {
+        let facts = Facts {
+            elections: &self.elections,
+            owners: &self.owners,
+            view: &self.view,
+            trust: self.trust,
+        };
+        self.holding.next(self.now, facts)
+    }
+
+    /// Another speaker claims the address.
+    fn hear(&mut self) -> Next {
+        let by = "02:00:00:00:00:09".parse().expect("a MAC");
+        let heard = OtherOwner { by, at: self.now };
+        self.view.other_owners.insert((vip(), 2), heard);
+        self.next()
+    }
+
+    fn pass(&mut self, time: Duration) -> Next {
+        self.now += time;
+        self.next()
+    }
+}
+
+fn vip() -> IpAddr {
+    VIP.parse().expect("an address")
+}
+
+/// How the address is answered for: `None` is not at all.
+fn claim(next: &Next) -> Option<Claim> {
+    let address = next.addresses.get(&vip())?;
+    (!address.handing_over).then_some(address.claim)
+}
+
+fn is_handed_over(next: &Next) -> bool {
+    let address = next.addresses.get(&vip());
+    address.is_some_and(|address| address.handing_over)
+}
+
+#[test]
+fn an_address_that_nobody_is_known_to_have_had_is_probed_first() {
+    let mut scene = Scene::new();
+    assert_eq!(claim(&scene.elect(Some("me"))), Some(Claim::FirstEver));
+    let mut scene = Scene::new();
+    scene.owners.insert(vip(), "me".into());
+    let again = scene.elect(Some("me"));
+    assert_eq!(claim(&again), Some(Claim::TakenOver), "before a restart");
+    let mut scene = Scene::new();
+    assert_eq!(claim(&scene.elect(Some("other"))), None);
+    assert_eq!(claim(&scene.elect(Some("me"))), Some(Claim::TakenOver));
+}
+
+#[test]
+fn an_address_that_goes_to_another_node_is_answered_for_until_that_one_is_heard() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    // What was claimed before it was given away does not count.
+    scene.hear();
+    scene.now += Duration::from_millis(1);
+    let given = scene.elect(Some("other"));
+    assert!(is_handed_over(&given));
+    assert_eq!(given.due, Some(scene.now + HAND_OVER));
+    scene.now += Duration::from_millis(5);
+    assert_eq!(scene.hear(), Next::default());
+}
+
+#[test]
+fn an_owner_that_is_not_heard_gets_the_address_all_the_same() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    scene.elect(Some("other"));
+    let before = scene.pass(HAND_OVER - Duration::from_millis(1));
+    assert!(is_handed_over(&before));
+    assert_eq!(scene.pass(Duration::from_millis(1)), Next::default());
+}
+
+#[test]
+fn an_address_that_nobody_has_is_answered_for_no_more() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    assert_eq!(scene.elect(None), Next::default());
+    scene.elect(Some("me"));
+    scene.elections = Elections::default();
+    assert_eq!(scene.next(), Next::default());
+    // The next Service that gets the address is another one.
+    assert_eq!(claim(&scene.elect(Some("me"))), Some(Claim::FirstEver));
+}
+
+#[test]
+fn an_address_that_comes_back_before_it_was_taken_is_answered_for_as_before() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    scene.elect(Some("other"));
+    assert_eq!(claim(&scene.elect(Some("me"))), Some(Claim::FirstEver));
+    assert!(is_handed_over(&scene.elect(Some("other"))));
+    let due = scene.pass(Duration::ZERO).due;
+    assert_eq!(due, Some(scene.now + HAND_OVER), "from now on");
+}
+
+#[test]
+fn a_node_that_stops_takes_nothing_and_hands_over_what_it_has() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    scene.holding.leave(scene.now);
+    assert!(is_handed_over(&scene.next()));
+    assert!(is_handed_over(&scene.elect(Some("me"))));
+    scene.now += Duration::from_millis(3);
+    assert_eq!(scene.hear(), Next::default());
+    assert_eq!(scene.elect(Some("me")), Next::default());
+}
+
+#[test]
+fn who_is_elected_and_hears_another_speaker_announces_anew_if_that_lasts_but_not_often() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    assert_eq!(scene.hear().announce, NONE);
+    let due = scene.next().due;
+    assert_eq!(due, Some(scene.now + REPEAT_AFTER));
+    assert_eq!(scene.pass(REPEAT_AFTER).announce, [vip()]);
+    assert_eq!(scene.pass(REPEAT_EVERY).announce, NONE, "it was answered");
+    scene.hear();
+    assert_eq!(scene.pass(REPEAT_AFTER).announce, [vip()]);
+    scene.now += Duration::from_millis(10);
+    scene.hear();
+    assert_eq!(scene.pass(REPEAT_AFTER).announce, NONE, "too soon");
+    assert_eq!(scene.pass(REPEAT_EVERY).announce, [vip()]);
+}
+
+#[test]
+fn without_trust_nothing_is_claimed_and_after_it_all_is_probed() {
+    let mut scene = Scene::new();
+    scene.elect(Some("other"));
+    scene.elect(Some("me"));
+    scene.trust = Trust::None;
+    assert_eq!(scene.next(), Next::default());
+    scene.trust = Trust::Probe;
+    assert_eq!(claim(&scene.next()), Some(Claim::FirstEver));
+}
+
+#[test]
+fn only_an_address_that_another_one_would_replace_is_given_up() {
+    let mut scene = Scene::new();
+    for (replaceable, expected) in [(true, OnConflict::GiveUp), (false, OnConflict::Defend)] {
+        let next = scene.elect_for(Some("me"), replaceable);
+        assert_eq!(next.addresses[&vip()].on_conflict, expected);
+    }
+}
