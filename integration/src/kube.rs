@@ -191,7 +191,8 @@ impl ControlPlane {
     }
 
     /// Joins a machine, such as a router or a client, to the nodes' network by a link of that name,
-    /// with an address each of `10.244.0.0/16` and `fd00:244::/64` that nobody else has.
+    /// with an address each of `10.244.0.0/16` and `fd00:244::/64` that nobody else has, and a
+    /// link-local one.
     pub fn attach(&self, netns: &Netns, link: &str) -> [IpAddr; 2] {
         let number = self.machines.fetch_add(1, Ordering::Relaxed);
         assert!(number < FIRST_NODE, "no addresses are left");
@@ -203,7 +204,14 @@ impl ControlPlane {
         let addresses = addresses(number);
         let [v4, v6] = addresses;
         let port = format!("port-{number}");
-        let ends = [format!("{v4}/16"), format!("{v6}/64")];
+        // Without a link-local address the kernel asks for no neighbour (RFC 4861 §7.2.2) but for
+        // packets from an address of its own: none that it forwards, nor the answers of a Pod,
+        // which are from the Service's address.
+        let ends = [
+            format!("{v4}/16"),
+            format!("{v6}/64"),
+            format!("fe80::{number:x}/64"),
+        ];
         let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
         netns.join(link, &ends, &self.netns, &port, &[]);
         self.netns.ip(&format!("link set {port} master {BRIDGE}"));

@@ -169,16 +169,9 @@ fn machines(cluster: &ControlPlane, tor: &Netns, client: &Netns, nodes: &[Node])
     // All nodes hash alike but for ports: spread connections over them.
     tor.sysctl("ipv4/fib_multipath_hash_policy", "1");
     let [v4, v6] = cluster.attach(tor, "eth0");
-    // BIRD has no IPv6 next hop without one of its own.
-    tor.add_address("eth0", &link_local(v6));
-    let near = ["10.2.0.1/24", "fd00:2::1/64"];
-    client.join(
-        "eth0",
-        &["10.2.0.2/24", "fd00:2::2/64"],
-        tor,
-        "client0",
-        &near,
-    );
+    let near = ["10.2.0.1/24", "fd00:2::1/64", "fe80::1/64"];
+    let far = ["10.2.0.2/24", "fd00:2::2/64", "fe80::2/64"];
+    client.join("eth0", &far, tor, "client0", &near);
     client.ip("route add default via 10.2.0.1");
     client.ip("-6 route add default via fd00:2::1");
     for node in nodes {
@@ -430,13 +423,4 @@ impl<R: Router> Fabric<R> {
             }
         });
     }
-}
-
-/// The link-local address with the same number as a global one, with its length.
-fn link_local(global: IpAddr) -> String {
-    let number = match global {
-        IpAddr::V6(global) => global.segments()[7],
-        IpAddr::V4(_) => 0,
-    };
-    format!("fe80::{number:x}/64")
 }
