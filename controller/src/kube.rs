@@ -13,8 +13,10 @@ pub mod lease;
 pub mod pool_status;
 pub mod queue;
 pub mod service_bgp_status;
+pub mod service_l2_status;
 pub mod service_status;
 pub mod source;
+pub mod speakers;
 pub mod speakers_secret;
 
 mod backoff;

@@ -28,7 +28,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::histogram::Histogram;
-use crate::links::LinksView;
+use crate::links::{LinksView, keys};
 use crate::net::memory;
 use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
@@ -118,6 +118,7 @@ async fn run(args: Args) -> Result<(), String> {
         .with_status_times(until_status.clone());
     let servers = listeners.serve(observed);
     let reports = tokio::spawn(reporter.run());
+    tokio::spawn(keys::ensure(client.clone(), namespace.clone()));
     info!(identity = %election.identity(), %namespace, version = env!("CARGO_PKG_VERSION"), "herald assigns addresses");
     let controller = Controller {
         node,

@@ -17,9 +17,7 @@ mod decode;
 mod demo;
 mod explain;
 mod histogram;
-#[allow(dead_code, reason = "reports are asked for next")]
 mod link_io;
-#[allow(dead_code, reason = "reports are asked for next")]
 mod links;
 mod logging;
 pub mod membership;
@@ -38,7 +36,6 @@ mod runtime;
 mod signals;
 mod speaker;
 mod status;
-#[allow(dead_code, reason = "reports are asked for next")]
 mod view;
 
 pub use cli::Cli;

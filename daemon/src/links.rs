@@ -4,6 +4,7 @@
 //! Only a pool that an L2Advertisement selects is in L2 mode. Without one there is no task, no raw
 //! socket and no membership.
 
+pub mod failure;
 mod holding;
 pub mod keys;
 mod mode;
@@ -11,10 +12,12 @@ mod mode;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use controller::kube::speakers::Speakers;
+use imbl::OrdMap;
 use l2::MacAddr;
 use l2::responder::Fence;
 use plan::World;
@@ -25,8 +28,8 @@ use plan::world::{self, Ready};
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::link_io::LinkView;
 use crate::link_io::interfaces::{Interfaces, is_usable};
+use crate::link_io::{LinkHandle, LinkView};
 use crate::membership::{Addresses, Live, Standing};
 use holding::{Facts, Holding, Trust};
 use keys::Keys;
@@ -45,6 +48,9 @@ pub struct Options {
     pub responder: l2::responder::Config,
 }
 
+/// Where nodes say in an API which of them have a speaker, and what these answer for.
+pub type Cluster = (kube::Client, String);
+
 /// What is known of L2 mode, for people, peers and reports.
 #[derive(Clone, Debug, Default)]
 pub struct LinksView {
@@ -60,6 +66,8 @@ pub struct LinksView {
     pub standing: Option<Standing>,
     /// Why nothing is answered for.
     pub trouble: Option<Arc<str>>,
+    /// Where the task can be asked for counts; `None` out of L2 mode.
+    pub task: Option<LinkHandle>,
 }
 
 /// L2 mode of one node, on and off as the World asks for it.
@@ -67,6 +75,7 @@ pub struct Links {
     me: Arc<str>,
     options: Options,
     keys: watch::Receiver<Keys>,
+    cluster: Option<Cluster>,
     elector: Elector,
     tenure: Tenure,
     holding: Holding,
@@ -82,9 +91,16 @@ pub struct Links {
 }
 
 impl Links {
-    /// Of the node of this name, out of L2 mode. `keys` are those of the membership.
-    pub fn new(me: &str, options: Options, keys: watch::Receiver<Keys>) -> Links {
+    /// Of the node of this name, out of L2 mode. `keys` are those of the membership. Without a
+    /// cluster all nodes have a speaker.
+    pub fn new(
+        me: &str,
+        options: Options,
+        keys: watch::Receiver<Keys>,
+        cluster: Option<Cluster>,
+    ) -> Links {
         Links {
+            cluster,
             elector: Elector::new(me, options.health),
             me: me.into(),
             options,
@@ -100,20 +116,20 @@ impl Links {
     }
 
     /// Elects over the World, to which it adds what speakers know of each other, and hands this
-    /// node's addresses to the task. `speakers`: the nodes that have a speaker, where that is known.
-    pub fn next(
-        &mut self,
-        now: Instant,
-        world: &mut World,
-        speakers: Option<&BTreeSet<Arc<str>>>,
-    ) -> LinksView {
+    /// node's addresses to the task.
+    pub fn next(&mut self, now: Instant, world: &mut World) -> LinksView {
         self.due = None;
         if !in_l2_mode(world) {
             self.end();
             return LinksView::default();
         }
         if self.mode.is_none() {
-            match Mode::begin(&self.me, &self.options, self.keys.clone()) {
+            match Mode::begin(
+                &self.me,
+                &self.options,
+                self.keys.clone(),
+                self.cluster.as_ref(),
+            ) {
                 Ok(mode) => self.mode = Some(mode),
                 Err(error) => {
                     self.due = Some(now + AGAIN_AFTER);
@@ -128,12 +144,14 @@ impl Links {
         let Some(mode) = &mut self.mode else {
             return LinksView::default();
         };
-        mode.set_peers(addresses(world, speakers, self.options.membership.port()));
+        let speakers = mode.speakers();
+        let port = self.options.membership.port();
+        mode.set_peers(addresses(world, speakers.nodes.as_ref(), port));
         let mut seen = mode.see();
         if let Some(live) = &seen.live {
             world.liveness = live.liveness();
         }
-        self.know(now, world, &seen);
+        self.know(now, world, &seen, &speakers);
         seen.elections = self.elector.next(world);
         self.elections = seen.elections.clone();
         self.hold(now, &seen);
@@ -180,7 +198,7 @@ impl Links {
     }
 
     /// Adds to the World what elections have to know of speakers.
-    fn know(&mut self, now: Instant, world: &mut World, seen: &LinksView) {
+    fn know(&mut self, now: Instant, world: &mut World, seen: &LinksView, speakers: &Speakers) {
         let mut interfaces: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
         let live = seen.live.iter().flat_map(|live| &live.nodes);
         for (node, speaker) in live.filter(|(node, _)| **node != self.me) {
@@ -201,7 +219,7 @@ impl Links {
         let known = world::Links {
             interfaces,
             returned: nodes,
-            owners: world.links.owners.clone(),
+            owners: owners(world, speakers),
         };
         if *self.known != known {
             self.known = Arc::new(known);
@@ -281,6 +299,18 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 fn in_l2_mode(world: &World) -> bool {
     let mut advertisements = world.l2_advertisements.values();
     advertisements.any(|ad| world.pools.values().any(|pool| ad.pools.selects(pool)))
+}
+
+/// Who answers for each address, as speakers say of the Services that hold it.
+fn owners(world: &World, speakers: &Speakers) -> OrdMap<IpAddr, Arc<str>> {
+    let said = speakers.owners.iter().flatten();
+    let known = said.filter_map(|(name, node)| Some((world.services.get(name)?, node)));
+    known
+        .flat_map(|(service, node)| {
+            let held = service.assigned.iter();
+            held.map(|address| (*address, Arc::clone(node)))
+        })
+        .collect()
 }
 
 /// The nodes whose speakers count, and where they hear: those that the API server does not hold

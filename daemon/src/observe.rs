@@ -2,6 +2,7 @@
 //! on a TCP port. Only reading; nothing here changes anything.
 
 pub mod client;
+mod links;
 mod listeners;
 mod metrics;
 mod report;

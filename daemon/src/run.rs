@@ -92,7 +92,7 @@ async fn run(args: Args) -> Result<(), String> {
         None => KeySource::None,
     };
     let daemon = Daemon {
-        links: Links::new(&node, args.links.options(health), keys::read(keys)),
+        links: Links::new(&node, args.links.options(health), keys::read(keys), None),
         rounds: Rounds::new(node, record, health, args.sharing.options()),
         clock: Clock::start(),
         source,
@@ -175,7 +175,7 @@ impl Daemon {
         let since = Instant::now();
         let before = self.rounds.assignments();
         let now = self.clock.now();
-        let elect = |world: &mut World| self.links.next(links::now(), world, None);
+        let elect = |world: &mut World| self.links.next(links::now(), world);
         let view = self.rounds.next(snapshot, now, elect);
         let after = self.rounds.assignments();
         if !Arc::ptr_eq(&before, &after) {

@@ -1,6 +1,7 @@
 //! `herald speaker`: announces, from one node of a cluster, what is assigned.
 
 mod keeper;
+mod link_reports;
 mod reporter;
 
 use std::path::PathBuf;
@@ -129,7 +130,12 @@ async fn run(args: Args) -> Result<(), String> {
         None => KeySource::Secret(client.clone(), namespace.clone()),
     };
     let speaker = Speaker {
-        links: Links::new(&node, args.links.options(health), keys::read(keys)),
+        links: Links::new(
+            &node,
+            args.links.options(health),
+            keys::read(keys),
+            Some((client.clone(), namespace.clone())),
+        ),
         announcer: Announcer::new(&node, health),
         neighbours: Neighbours::new(identity),
         node,
@@ -211,7 +217,7 @@ impl Speaker {
     fn round(&mut self, snapshot: &Snapshot, since: Instant) {
         self.problems.log(&snapshot.problems);
         let mut world = snapshot.world.clone();
-        let links = self.links.next(links::now(), &mut world, None);
+        let links = self.links.next(links::now(), &mut world);
         let announcements = self.announcer.next(&world);
         let peers = self.neighbours.desired(&world, &announcements);
         self.peers.apply(peers, since.into_std());

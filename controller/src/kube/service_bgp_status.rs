@@ -25,7 +25,7 @@ use crate::crd::service_bgp_status::{
 };
 
 /// The name under which fields are written (`metadata.managedFields`).
-const FIELD_MANAGER: &str = "herald-speaker";
+pub(super) const FIELD_MANAGER: &str = "herald-speaker";
 /// The longest text about a session, in characters.
 const LONGEST_ERROR: usize = 1_024;
 
@@ -167,12 +167,7 @@ impl Kept for Statuses {
     type Inbox = Inbox;
 
     fn about(&self, metadata: &ObjectMeta) -> Option<ObjectName> {
-        let labels = metadata.labels.as_ref()?;
-        let label = |name: &str| labels.get(name).map(|value| value.as_str().into());
-        Some(ObjectName {
-            namespace: label(SERVICE_NAMESPACE_LABEL)?,
-            name: label(SERVICE_NAME_LABEL)?,
-        })
+        service_of(metadata)
     }
 
     fn take(&mut self, inbox: Inbox) -> Affected {
@@ -211,18 +206,10 @@ impl Kept for Statuses {
 
     fn wanted(&self, service: &ObjectName) -> Option<Wanted> {
         let peers = self.announced.as_ref()?.get(service)?;
-        let owner = self.config.owner.as_ref().map(|owner| {
-            json!({
-                "apiVersion": Pod::api_version(&()),
-                "kind": Pod::kind(&()),
-                "name": owner.pod,
-                "uid": owner.uid,
-            })
-        });
         Some(Wanted {
-            name: object_name(&self.config.node, service),
+            name: object_name("bgp", &self.config.node, service),
             labels: labels(&self.config.node, service),
-            owner,
+            owner: owner(&self.config),
             status: json!(self.status(service, peers)),
         })
     }
@@ -240,7 +227,28 @@ impl Kept for Statuses {
     }
 }
 
-fn labels(node: &str, service: &ObjectName) -> Value {
+/// The Service that an object is about, by its labels.
+pub(super) fn service_of(metadata: &ObjectMeta) -> Option<ObjectName> {
+    let labels = metadata.labels.as_ref()?;
+    let label = |name: &str| labels.get(name).map(|value| value.as_str().into());
+    Some(ObjectName {
+        namespace: label(SERVICE_NAMESPACE_LABEL)?,
+        name: label(SERVICE_NAME_LABEL)?,
+    })
+}
+
+/// The Pod that objects belong to.
+pub(super) fn owner(config: &Config) -> Option<Value> {
+    let owner = config.owner.as_ref()?;
+    Some(json!({
+        "apiVersion": Pod::api_version(&()),
+        "kind": Pod::kind(&()),
+        "name": owner.pod,
+        "uid": owner.uid,
+    }))
+}
+
+pub(super) fn labels(node: &str, service: &ObjectName) -> Value {
     json!({
         NODE_LABEL: node,
         SERVICE_NAME_LABEL: service.name,
@@ -248,8 +256,8 @@ fn labels(node: &str, service: &ObjectName) -> Value {
     })
 }
 
-/// `bgp-` and a number that nothing else has: the same each time, so that nothing is made twice.
-fn object_name(node: &str, service: &ObjectName) -> String {
+/// A word and a number that nothing else has: the same each time, so that nothing is made twice.
+pub(super) fn object_name(word: &str, node: &str, service: &ObjectName) -> String {
     let text = format!("{node}/{service}");
     // FNV-1a, 128 bits.
     let hash = text.bytes().fold(
@@ -258,5 +266,5 @@ fn object_name(node: &str, service: &ObjectName) -> String {
             (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
         },
     );
-    format!("bgp-{hash:032x}")
+    format!("{word}-{hash:032x}")
 }

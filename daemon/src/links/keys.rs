@@ -87,6 +87,22 @@ fn tell(text: &Result<Vec<u8>, String>, publish: &watch::Sender<Keys>) {
     });
 }
 
+/// Makes the Secret of speakers, unless there is one; tries until that is known.
+pub async fn ensure(client: Client, namespace: String) {
+    loop {
+        let made = match random() {
+            Ok(key) => speakers_secret::ensure(&client, &namespace, key).await,
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(true) => return info!(%namespace, "the key of speakers is made"),
+            Ok(false) => return,
+            Err(error) => warn!(%error, "the key of speakers cannot be made; it is tried again"),
+        }
+        sleep(READ_EVERY).await;
+    }
+}
+
 fn of_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| {
         format!(
@@ -96,7 +112,11 @@ fn of_file(path: &Path) -> Result<Vec<u8>, String> {
     })
 }
 
-fn random() -> Result<Vec<u8>, String> {
+/// A new key.
+///
+/// # Errors
+/// The kernel gives no random octets.
+pub fn random() -> Result<Vec<u8>, String> {
     let mut octets = [0; 48];
     let filled = SystemRandom::new().fill(&mut octets);
     filled.map_err(|_| "the kernel gives no random octets".to_owned())?;

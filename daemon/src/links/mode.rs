@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use controller::kube::speakers::{self, Speakers};
 use l2::MacAddr;
 use l2::responder::{AddressSet, Fence};
 use tokio::sync::watch;
@@ -11,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::keys::Keys;
-use super::{LinksView, Options};
+use super::{Cluster, LinksView, Options};
 use crate::link_io::interfaces::{self, EXCLUDED, Interfaces, is_usable};
 use crate::link_io::{self, LinkHandle, LinkView};
 use crate::membership::{
@@ -28,6 +29,7 @@ pub struct Mode {
     standing: watch::Receiver<Standing>,
     fence: watch::Receiver<Fence>,
     view: watch::Receiver<LinkView>,
+    speakers: watch::Receiver<Arc<Speakers>>,
     liveness: bool,
     /// What was last told to the others.
     told: Facts,
@@ -40,6 +42,7 @@ impl Mode {
         me: &str,
         options: &Options,
         mut keys: watch::Receiver<Keys>,
+        cluster: Option<&Cluster>,
     ) -> Result<Mode, String> {
         let (peers, of_peers) = watch::channel(None);
         let membership = match options.liveness {
@@ -64,6 +67,10 @@ impl Mode {
         let fences = tokio::spawn(hand_on(membership.fence(), link.clone()));
         info!(liveness = options.liveness, "pools are in L2 mode");
         Ok(Mode {
+            speakers: match cluster {
+                Some((client, namespace)) => speakers::hear(client, namespace),
+                None => watch::channel(Arc::default()).1,
+            },
             view: link.view(),
             live: membership.live(),
             standing: membership.standing(),
@@ -88,6 +95,7 @@ impl Mode {
         self.fence.borrow_and_update();
         LinksView {
             trouble: link.trouble.clone(),
+            task: Some(self.link.clone()),
             link,
             interfaces,
             live: self.live.borrow_and_update().clone(),
@@ -121,10 +129,16 @@ impl Mode {
             Ok(()) = self.interfaces.changed() => self.interfaces.mark_changed(),
             Ok(()) = self.live.changed() => self.live.mark_changed(),
             Ok(()) = self.standing.changed() => self.standing.mark_changed(),
+            Ok(()) = self.speakers.changed() => self.speakers.mark_changed(),
             Ok(()) = self.view.changed() => self.view.mark_changed(),
             Ok(_) = fence => {}
             else => std::future::pending().await,
         }
+    }
+
+    /// What speakers say of themselves.
+    pub fn speakers(&mut self) -> Arc<Speakers> {
+        Arc::clone(&self.speakers.borrow_and_update())
     }
 
     /// Until when this node may answer.

@@ -1,6 +1,7 @@
 //! `/metrics`: names are `herald_…` in base units, and beside them those that dashboards for
 //! MetalLB know ([`metallb`]). A metric is a row of the table of what it is about.
 
+mod links;
 mod metallb;
 mod text;
 
@@ -287,6 +288,11 @@ pub async fn text(observed: &Observed) -> String {
     for table in [DAEMON, metallb::DAEMON] {
         text::write(&mut text, table, &daemon);
     }
+    if let Some(link) = link(observed).await {
+        for table in [links::LINK, links::METALLB] {
+            text::write(&mut text, table, std::slice::from_ref(&link));
+        }
+    }
     if let Some(hearings) = observed.hearings() {
         let watched = hearings.iter().map(|(kind, hearing)| Watched {
             kind: kind.name(),
@@ -324,6 +330,17 @@ async fn sessions(observed: &Observed) -> Vec<Session> {
         })
     });
     sessions.collect()
+}
+
+/// L2 mode, where a pool is in it and its task answers.
+async fn link(observed: &Observed) -> Option<links::Link> {
+    let view = observed.view();
+    let task = view.links.task.as_ref()?;
+    let live = view.links.live.as_ref();
+    Some(links::Link {
+        report: task.report().await?,
+        speakers: live.map(|live| live.nodes.len()),
+    })
 }
 
 /// The text as a response.

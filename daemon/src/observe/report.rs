@@ -8,7 +8,7 @@ use plan::announce::Verdict;
 use plan::world::{AddressRange, ObjectName, World};
 use serde_json::{Value, json};
 
-use super::Observed;
+use super::{Observed, links};
 use crate::peer_io::{PeerHandle, PeerReport, PeerSpec};
 use crate::status::reason;
 use crate::view::View;
@@ -40,6 +40,7 @@ pub async fn overview(observed: &Observed) -> Value {
         "stateError": view.state_error,
         "listenErrors": observed.listener.texts(),
         "problems": view.problems,
+        "l2": links::overview(&view),
         "peers": peers(observed).await,
         "pools": pools(&view),
         "services": services(observed, &view),
@@ -218,6 +219,7 @@ fn services(observed: &Observed, view: &View) -> Value {
                 "announcedTo": peers,
                 "notAnnounced": reason,
                 "message": message,
+                "l2": links::of_service(view, service),
             })
         })
         .collect()

@@ -12,12 +12,14 @@ use controller::kube::configuration_state::{Component, ConfigurationStateWriter}
 use controller::kube::events::{self, About, Event, EventWriter};
 use controller::kube::fence::Fence;
 use controller::kube::service_bgp_status::{Config, Owner, Peers, ServiceBgpStatusWriter, Session};
+use controller::kube::service_l2_status::ServiceL2StatusWriter;
 use imbl::ordmap::DiffItem;
 use kube::Client;
 use plan::announce::{Verdict, Verdicts};
 use plan::world::ObjectName;
 use tokio::sync::watch;
 
+use super::link_reports::LinkReports;
 use crate::peer_io::PeerReport;
 use crate::peers::PeerTable;
 use crate::problem_events::ProblemEvents;
@@ -30,6 +32,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Reports for as long as there are views.
 pub struct Reporter {
     services: ServiceBgpStatusWriter,
+    links: ServiceL2StatusWriter,
     configuration: ConfigurationStateWriter,
     events: EventWriter,
     peers: PeerTable,
@@ -57,7 +60,8 @@ impl Reporter {
         let mut config = Config::new(namespace, node);
         config.owner = owner;
         Reporter {
-            services: ServiceBgpStatusWriter::start(client.clone(), config),
+            services: ServiceBgpStatusWriter::start(client.clone(), config.clone()),
+            links: ServiceL2StatusWriter::start(client.clone(), config),
             configuration: ConfigurationStateWriter::start(
                 client.clone(),
                 fence(),
@@ -74,6 +78,7 @@ impl Reporter {
     pub fn counts(&self) -> Vec<(&'static str, Counts)> {
         vec![
             ("ServiceBGPStatus", self.services.counts().clone()),
+            ("ServiceL2Status", self.links.counts().clone()),
             ("ConfigurationState", self.configuration.counts().clone()),
             ("Event", self.events.counts().clone()),
         ]
@@ -84,6 +89,7 @@ impl Reporter {
         let mut rounds = 0;
         let mut before: Option<Verdicts> = None;
         let mut problems = ProblemEvents::default();
+        let mut links = LinkReports::default();
         // The first round by itself: what comes a moment later is news.
         if self.views.wait_for(|view| view.rounds > 0).await.is_err() {
             return;
@@ -107,6 +113,7 @@ impl Reporter {
                     }
                 }
                 before = Some(verdicts);
+                self.report_links(&mut links, &view);
             }
             self.services.set_sessions(self.sessions().await);
             tokio::time::sleep(EVERY).await;
@@ -122,8 +129,18 @@ impl Reporter {
                 && let Some(version) = view.versions.get(&name)
             {
                 let about = About::service(&name, Arc::clone(&version.uid));
-                self.events.tell(Event::node_assigned(about, &view.node));
+                self.events
+                    .tell(Event::node_assigned(about, &view.node, "bgp"));
             }
+        }
+    }
+
+    fn report_links(&self, links: &mut LinkReports, view: &View) {
+        if let Some(answered) = links.answered(view) {
+            self.links.set(answered);
+        }
+        for event in links.events(view) {
+            self.events.tell(event);
         }
     }
 

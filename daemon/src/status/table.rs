@@ -44,9 +44,18 @@ const SERVICES: &[Column] = &[
     ("ADDRESSES", |service| words(&service["addresses"])),
     ("POOL", |service| word(&service["pool"])),
     ("ANNOUNCED TO", |service| words(&service["announcedTo"])),
+    ("L2 OWNER", |service| {
+        let owners: Vec<&Value> = list(&service["l2"]).map(|one| &one["owner"]).collect();
+        owners
+            .first()
+            .map_or_else(|| "-".to_owned(), |owner| word(owner))
+    }),
     ("WHY NOT", |service| {
+        let in_l2_mode = list(&service["l2"]).next().is_some();
         match (&service["pool"], &service["allocation"]) {
             (Value::Null, Value::String(pending)) => pending.clone(),
+            // By BGP nobody announces it, and nobody is meant to.
+            (_, _) if in_l2_mode && service["notAnnounced"] == "notOwner" => "-".to_owned(),
             (_, _) => word(&service["message"]),
         }
     }),
@@ -92,6 +101,8 @@ pub fn text(answer: &Value) -> String {
     }
     let mut wrong: Vec<String> = list(&answer["problems"]).map(problem).collect();
     wrong.extend(list(&answer["listenErrors"]).map(word));
+    wrong.extend(list(&answer["l2"]["failures"]).map(word));
+    wrong.extend(answer["l2"]["trouble"].as_str().map(str::to_owned));
     wrong.extend(answer["stateError"].as_str().map(str::to_owned));
     if !wrong.is_empty() {
         parts.push(format!("PROBLEMS\n{}\n", wrong.join("\n")));

@@ -145,14 +145,14 @@ impl Event {
         })
     }
 
-    /// A node begins to announce a Service by BGP.
-    pub fn node_assigned(about: About, node: &str) -> Event {
+    /// A node begins to announce a Service: by `bgp`, or by `layer2`.
+    pub fn node_assigned(about: About, node: &str, protocol: &str) -> Event {
         Event {
             about,
             severity: Severity::Normal,
             reason: "nodeAssigned".into(),
             action: "Announce",
-            note: format!("announcing from node \"{node}\" with protocol \"bgp\""),
+            note: format!("announcing from node \"{node}\" with protocol \"{protocol}\""),
             shared: false,
         }
     }

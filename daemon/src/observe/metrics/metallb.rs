@@ -1,8 +1,11 @@
 //! Names that dashboards and alerts for MetalLB know, with its labels and its words.
 
+use std::net::IpAddr;
+
 use bgp::peer::MessageCounters;
 use plan::announce::Verdict;
 use plan::pools::PoolUsage;
+use plan::world::ObjectName;
 
 use super::text::{Metric, Samples};
 use super::{Daemon, Pool, Session, Watched};
@@ -202,17 +205,30 @@ impl Daemon {
             if matches!(verdict, Verdict::NotAnnounced(_)) {
                 continue;
             }
-            let name = service.name.to_string();
             for address in &service.assigned {
-                let ip = address.to_string();
-                let labels = [
-                    ("service", &*name),
-                    ("protocol", "bgp"),
-                    ("node", &*view.node),
-                    ("ip", &*ip),
-                ];
-                out.add(&labels, 1);
+                self.announces(&service.name, "bgp", *address, out);
             }
         }
+        for (address, elected) in &view.links.elections.by_address {
+            for holder in elected.holders.iter().filter(|_| elected.here.is_some()) {
+                self.announces(holder, "layer2", *address, out);
+            }
+        }
+    }
+
+    fn announces(
+        &self,
+        service: &ObjectName,
+        protocol: &str,
+        address: IpAddr,
+        out: &mut Samples<'_>,
+    ) {
+        let labels = [
+            ("service", &*service.to_string()),
+            ("protocol", protocol),
+            ("node", &*self.view.node),
+            ("ip", &*address.to_string()),
+        ];
+        out.add(&labels, 1);
     }
 }

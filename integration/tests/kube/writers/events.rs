@@ -69,7 +69,7 @@ fn kubectl_describe_tells_what_the_controller_and_the_speaker_told() {
     });
     as_account(&cluster, SPEAKER, async |client| {
         let writer = start(client, SPEAKER);
-        writer.tell(Event::node_assigned(about, "node-1"));
+        writer.tell(Event::node_assigned(about, "node-1", "bgp"));
         events(&cluster, &object, 2).await;
     });
     let told = cluster.kubectl(&["describe", "service", "-n", &namespace, "web"], "");
@@ -137,7 +137,7 @@ fn the_api_server_takes_an_event_that_has_happened_often() {
     let (object, about) = service(&cluster, &namespace);
     as_account(&cluster, CONTROLLER, async |client| {
         let writer = start(client, CONTROLLER);
-        (0..3).for_each(|_| writer.tell(Event::node_assigned(about.clone(), "node-1")));
+        (0..3).for_each(|_| writer.tell(Event::node_assigned(about.clone(), "node-1", "bgp")));
         let told = events(&cluster, &object, 1).await;
         assert_eq!(told[0]["series"]["count"], 3);
         assert_eq!(writer.counts().dropped(), 0);

@@ -1,0 +1,158 @@
+//! What speakers say of themselves in the API: which nodes have one, and which of them answers for
+//! which Service by ARP and NDP.
+//!
+//! A node has a speaker as long as there is its ConfigurationState, which goes with the speaker's Pod.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, ResourceExt as _};
+use plan::world::ObjectName;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tracing::debug;
+
+use super::service_bgp_status::service_of;
+use crate::crd::configuration_state::{COMPONENT_TYPE_LABEL, NODE_NAME_LABEL};
+use crate::crd::service_bgp_status::NODE_LABEL;
+use crate::crd::{ConfigurationState, ServiceL2Status};
+
+/// What speakers say, as last heard. `None` until it has been listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Speakers {
+    /// The nodes that have one.
+    pub nodes: Option<BTreeSet<Arc<str>>>,
+    /// Who answers for a Service. While an address moves there are two who say so: the later one.
+    pub owners: Option<BTreeMap<ObjectName, Arc<str>>>,
+}
+
+/// A Service, who answers for it, and since when.
+type Owner = (ObjectName, Arc<str>, Option<Time>);
+
+/// Begins to hear what speakers say in a namespace. Ends with the last receiver.
+pub fn hear(client: &Client, namespace: &str) -> watch::Receiver<Arc<Speakers>> {
+    let (publish, speakers) = watch::channel(Arc::default());
+    let states: Api<ConfigurationState> = Api::namespaced(client.clone(), namespace);
+    let statuses: Api<ServiceL2Status> = Api::namespaced(client.clone(), namespace);
+    let of_speakers = watcher::Config::default().labels(&format!("{COMPONENT_TYPE_LABEL}=speaker"));
+    let everybody = watcher::Config::default();
+    tokio::spawn(async move {
+        let states = follow(states, of_speakers, node, |known| {
+            let nodes = Some(known.values().cloned().collect());
+            replace(&publish, |speakers| speakers.nodes = nodes);
+        });
+        let statuses = follow(statuses, everybody, owner, |known| {
+            let owners = Some(latest(known.values()));
+            replace(&publish, |speakers| speakers.owners = owners);
+        });
+        tokio::select! {
+            () = publish.closed() => {}
+            () = states => {}
+            () = statuses => {}
+        }
+    });
+    speakers
+}
+
+/// Follows all objects of a kind for ever; of each it keeps what `read` takes from it. `tell` is
+/// called with all of them after each change, from the first whole list on. Where the API server is
+/// not heard, what was known stays.
+async fn follow<K, T: PartialEq>(
+    api: Api<K>,
+    config: watcher::Config,
+    read: fn(&K) -> Option<T>,
+    tell: impl Fn(&BTreeMap<String, T>),
+) where
+    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut known = BTreeMap::new();
+    let mut listing = BTreeMap::new();
+    let mut events = pin!(watcher::watcher(api, config).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listing.clear(),
+            Ok(Event::InitApply(object)) => {
+                listing.extend(read(&object).map(|read| (object.name_any(), read)));
+            }
+            Ok(Event::InitDone) => {
+                known = std::mem::take(&mut listing);
+                tell(&known);
+            }
+            Ok(Event::Apply(object)) => {
+                let before = match read(&object) {
+                    Some(read) => known.insert(object.name_any(), read),
+                    None => known.remove(&object.name_any()),
+                };
+                if before.as_ref() != known.get(&object.name_any()) {
+                    tell(&known);
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                known.remove(&object.name_any());
+                tell(&known);
+            }
+            Err(error) => debug!(%error, "what speakers say of themselves is not heard"),
+        }
+    }
+}
+
+fn replace(publish: &watch::Sender<Arc<Speakers>>, change: impl FnOnce(&mut Speakers)) {
+    publish.send_if_modified(|known| {
+        let mut now = Speakers::clone(known);
+        change(&mut now);
+        let is_news = now != **known;
+        *known = Arc::new(now);
+        is_news
+    });
+}
+
+fn node(state: &ConfigurationState) -> Option<Arc<str>> {
+    let node = state.labels().get(NODE_NAME_LABEL)?;
+    Some(node.as_str().into())
+}
+
+fn owner(status: &ServiceL2Status) -> Option<Owner> {
+    let service = service_of(&status.metadata)?;
+    let node = status.labels().get(NODE_LABEL)?;
+    let since = status.metadata.creation_timestamp.clone();
+    Some((service, node.as_str().into(), since))
+}
+
+/// Of those who say so of one Service, the latest.
+fn latest<'a>(all: impl Iterator<Item = &'a Owner>) -> BTreeMap<ObjectName, Arc<str>> {
+    let mut all: Vec<&Owner> = all.collect();
+    all.sort_by(|(_, a, came_a), (_, b, came_b)| (came_a, a).cmp(&(came_b, b)));
+    let all = all.into_iter();
+    all.map(|(service, node, _)| (service.clone(), Arc::clone(node)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn of_two_who_answer_for_a_service_the_later_one_counts() {
+        let service = |name: &str| ObjectName {
+            namespace: "web".into(),
+            name: name.into(),
+        };
+        let at = |second| Timestamp::from_second(second).ok().map(Time);
+        let said: [Owner; 4] = [
+            (service("shop"), "b".into(), at(10)),
+            (service("shop"), "a".into(), at(20)),
+            (service("blog"), "b".into(), at(30)),
+            (service("blog"), "a".into(), None),
+        ];
+        let expected = [(service("shop"), "a".into()), (service("blog"), "b".into())];
+        assert_eq!(latest(said.iter()), expected.into());
+    }
+}

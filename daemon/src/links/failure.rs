@@ -1,0 +1,123 @@
+//! Why an address that this node was elected for, or should have been, is not answered for.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use l2::MacAddr;
+use l2::responder::{AddressState, Refusal};
+use plan::world::ObjectName;
+
+use crate::view::View;
+
+/// Why an address is not answered for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// A stranger has it.
+    Quarantined {
+        /// The interface.
+        interface: Arc<str>,
+        /// The stranger's link-layer address.
+        by: MacAddr,
+    },
+    /// A stranger claims it too; it is answered for.
+    Contested {
+        /// The interface.
+        interface: Arc<str>,
+        /// The stranger's link-layer address.
+        by: MacAddr,
+    },
+    /// An interface of this node has it.
+    OwnAddress {
+        /// The interface.
+        interface: Arc<str>,
+    },
+    /// No station of a link can have it.
+    NotUnicast,
+    /// There are too many.
+    TooMany,
+    /// The whole of L2 mode does not work.
+    Trouble(Arc<str>),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Quarantined { interface, by } => write!(
+                f,
+                "the host {by} on {interface} has this address, so that it is not answered for: \
+                 give that host another one, or take it out of the IPAddressPool"
+            ),
+            Failure::Contested { interface, by } => write!(
+                f,
+                "the host {by} on {interface} claims this address too: give that host another one, \
+                 or take it out of the IPAddressPool"
+            ),
+            Failure::OwnAddress { interface } => write!(
+                f,
+                "{interface} of this node has this address itself: take it out of the IPAddressPool"
+            ),
+            Failure::NotUnicast => {
+                f.write_str("no host can have this address: take it out of the IPAddressPool")
+            }
+            Failure::TooMany => write!(
+                f,
+                "a node answers for at most {} addresses",
+                l2::responder::MAX_ADDRESSES
+            ),
+            Failure::Trouble(why) => f.write_str(why),
+        }
+    }
+}
+
+/// All failures of this node, with the Services that hold the address.
+pub fn all(view: &View) -> BTreeSet<(ObjectName, IpAddr, Failure)> {
+    let mut failures = BTreeSet::new();
+    let links = &view.links;
+    for (address, elected) in &links.elections.by_address {
+        let mut add = |failure: &Failure| {
+            let holders = elected.holders.iter();
+            failures.extend(holders.map(|name| (name.clone(), *address, failure.clone())));
+        };
+        if elected.here.is_none() {
+            continue;
+        }
+        if let Some(trouble) = &links.trouble {
+            add(&Failure::Trouble(Arc::clone(trouble)));
+        }
+        let refused = links.link.refused.iter();
+        for refused in refused.filter(|refused| refused.address == *address) {
+            add(&match refused.reason {
+                Refusal::NotUnicast => Failure::NotUnicast,
+                Refusal::TooMany => Failure::TooMany,
+            });
+        }
+        for (interface, state) in states(view, *address) {
+            match state {
+                AddressState::Quarantined { by } => add(&Failure::Quarantined { interface, by }),
+                AddressState::Contested { by } => add(&Failure::Contested { interface, by }),
+                AddressState::OwnAddress => add(&Failure::OwnAddress { interface }),
+                AddressState::Fenced
+                | AddressState::InterfaceDown
+                | AddressState::Probing
+                | AddressState::Claimed => {}
+            }
+        }
+    }
+    failures
+}
+
+/// How an address is on each interface that it is for, by the interface's name.
+pub fn states(view: &View, address: IpAddr) -> Vec<(Arc<str>, AddressState)> {
+    let links = &view.links;
+    let named = |index: u32| -> Arc<str> {
+        let all = links.interfaces.iter().flat_map(|all| &all.list);
+        let found = all.into_iter().find(|one| one.index == index);
+        found.map_or_else(|| index.to_string().into(), |one| Arc::clone(&one.name))
+    };
+    let states = links.link.states.range((address, 0)..=(address, u32::MAX));
+    states
+        .map(|((_, index), state)| (named(*index), *state))
+        .collect()
+}

@@ -1,0 +1,74 @@
+//! Reports of a speaker about L2 mode: for which Services it answers, and for which it cannot.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use controller::kube::events::{About, Event};
+use controller::kube::service_l2_status::Interfaces;
+use plan::elect;
+use plan::world::ObjectName;
+
+use crate::links::failure::{self, Failure};
+use crate::view::View;
+
+/// What has been reported.
+#[derive(Debug, Default)]
+pub struct LinkReports {
+    answered: Option<BTreeMap<ObjectName, Interfaces>>,
+    /// Services that this node has, as Events said.
+    assigned: Option<BTreeSet<ObjectName>>,
+    failures: BTreeSet<(ObjectName, IpAddr, Failure)>,
+}
+
+impl LinkReports {
+    /// The Services that this node answers for, where that is news.
+    pub fn answered(&mut self, view: &View) -> Option<BTreeMap<ObjectName, Interfaces>> {
+        let now = answered(view);
+        let is_news = self.answered.as_ref() != Some(&now);
+        is_news.then(|| {
+            self.answered = Some(now.clone());
+            now
+        })
+    }
+
+    /// An Event for each Service that this node answers for from now on, and for each address that it
+    /// should answer for and cannot.
+    pub fn events(&mut self, view: &View) -> Vec<Event> {
+        let about = |name: &ObjectName| {
+            let version = view.versions.get(name)?;
+            Some(About::service(name, Arc::clone(&version.uid)))
+        };
+        let now: BTreeSet<ObjectName> = answered(view).into_keys().collect();
+        // What it had before this was started is no news.
+        let before = self.assigned.replace(now.clone()).unwrap_or(now.clone());
+        let assigned = now.difference(&before).filter_map(about);
+        let assigned = assigned.map(|about| Event::node_assigned(about, &view.node, "layer2"));
+        let mut events: Vec<Event> = assigned.collect();
+        let failures = failure::all(view);
+        for (name, address, failure) in failures.difference(&self.failures) {
+            if let Some(about) = about(name) {
+                let why = format!("{address}: {failure}");
+                events.push(Event::announce_failed(about, &view.node, &why));
+            }
+        }
+        self.failures = failures;
+        events
+    }
+}
+
+/// The Services of which this node answers for an address, and on which interfaces.
+fn answered(view: &View) -> BTreeMap<ObjectName, Interfaces> {
+    let mut answered: BTreeMap<ObjectName, Interfaces> = BTreeMap::new();
+    for elected in view.links.elections.by_address.values() {
+        let Some(here) = &elected.here else { continue };
+        let interfaces = match &here.interfaces {
+            elect::Interfaces::All => Interfaces::default(),
+            elect::Interfaces::Named(names) => Arc::clone(names),
+        };
+        for holder in &elected.holders {
+            answered.insert(holder.clone(), Arc::clone(&interfaces));
+        }
+    }
+    answered
+}
