@@ -16,6 +16,11 @@ use crate::setup::profile_folder;
 pub struct Herald {
     node: String,
     folder: PathBuf,
+    config: PathBuf,
+    /// What the command line has besides the usual.
+    arguments: Vec<String>,
+    /// A program, with its arguments, that runs it.
+    runner: Vec<String>,
     log: PathBuf,
     /// Its sessions, to be replayed when a test fails.
     recordings: PathBuf,
@@ -32,19 +37,36 @@ impl Herald {
 
     /// As [`Herald::start`], not yet running.
     pub fn prepare(lab: &Lab, node: &str, objects: &[Value]) -> Herald {
-        let herald = Herald {
-            node: node.to_owned(),
-            folder: lab.folder(node),
-            log: lab.log(&format!("herald-{node}")),
-            recordings: lab.log(&format!("herald-{node}")).with_extension("record"),
-            daemon: None,
-        };
-        let config = herald.config();
-        std::fs::create_dir_all(&config).unwrap_or_else(|error| panic!("{error}"));
+        let herald = Herald::sharing(lab, node, &lab.folder(node).join("config"));
         for object in objects {
             herald.write(object);
         }
         herald
+    }
+
+    /// One that is not yet running, with a directory that several may have.
+    pub fn sharing(lab: &Lab, node: &str, config: &Path) -> Herald {
+        std::fs::create_dir_all(config).unwrap_or_else(|error| panic!("{error}"));
+        Herald {
+            node: node.to_owned(),
+            folder: lab.folder(node),
+            config: config.to_path_buf(),
+            arguments: Vec::new(),
+            runner: Vec::new(),
+            log: lab.log(&format!("herald-{node}")),
+            recordings: lab.log(&format!("herald-{node}")).with_extension("record"),
+            daemon: None,
+        }
+    }
+
+    /// What the command line has from the next start on, besides the usual.
+    pub fn set_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// A program, with its arguments, that runs it from the next start on, such as `setpriv`.
+    pub fn set_runner(&mut self, runner: &[&str]) {
+        self.runner = runner.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// Runs the prepared, or the stopped, daemon.
@@ -52,8 +74,16 @@ impl Herald {
         let socket = self.socket();
         // There is none at the first start.
         let _ = std::fs::remove_file(&socket);
-        let mut command = Command::new(binary());
-        command.arg("run").arg("--config").arg(self.config());
+        let mut command = match self.runner.split_first() {
+            None => Command::new(binary()),
+            Some((runner, arguments)) => {
+                let mut command = Command::new(runner);
+                command.args(arguments).arg(binary());
+                command
+            }
+        };
+        command.arg("run").arg("--config").arg(&self.config);
+        command.args(&self.arguments);
         command.arg("--state").arg(self.folder.join("state.json"));
         command.arg("--socket").arg(&socket);
         command.arg("--record").arg(&self.recordings);
@@ -65,7 +95,7 @@ impl Herald {
 
     /// The watched directory.
     pub fn config(&self) -> PathBuf {
-        self.folder.join("config")
+        self.config.clone()
     }
 
     fn socket(&self) -> PathBuf {

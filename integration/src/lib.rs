@@ -24,6 +24,7 @@ pub mod manifests;
 pub mod netns;
 pub mod process;
 pub mod router;
+pub mod segment;
 pub mod setup;
 pub mod tcp;
 pub mod wait;

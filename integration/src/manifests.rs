@@ -43,6 +43,11 @@ pub fn advertisement(name: &str, spec: Value) -> Value {
     metallb("v1beta1", "BGPAdvertisement", name, spec)
 }
 
+/// An L2Advertisement.
+pub fn l2_advertisement(name: &str, spec: Value) -> Value {
+    metallb("v1beta1", "L2Advertisement", name, spec)
+}
+
 /// A Node with its addresses.
 pub fn node(name: &str, addresses: &[&str]) -> Value {
     let addresses: Vec<Value> = addresses

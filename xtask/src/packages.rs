@@ -19,6 +19,11 @@ const PACKAGES: &[(&str, &str)] = &[
         "nftables",
         "packet loss and filters in the lab, and kube-proxy",
     ),
+    ("iputils-arping", "asks by ARP who has an address"),
+    ("iputils-ping", "a stream that a failover interrupts"),
+    ("ndisc6", "asks by NDP who has an address"),
+    ("tcpdump", "the witness of what was on a segment"),
+    ("libcap2-bin", "runs a node without a capability"),
     ("etcd-server", "keeps the objects of the lab's API server"),
     ("openssl", "the key of the lab's ServiceAccounts"),
 ];

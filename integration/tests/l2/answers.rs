@@ -1,0 +1,88 @@
+//! Who answers for an address, and what it says.
+
+use std::time::Duration;
+
+use integration::segment::capture::clock;
+use integration::segment::frame::{Form, Message};
+use integration::segment::scene::{Scene, usual};
+use integration::segment::{LINK, Segment, mac, name, vip, vip6, witness};
+use integration::wait::{SOON, eventually};
+
+#[test]
+fn one_node_answers_for_an_address_of_each_family_with_the_mac_of_its_interface() {
+    let Some(scene) = Scene::usual() else { return };
+    for address in [vip(1), vip6(1)] {
+        let owner = scene.owner(address);
+        let seen = scene.witness.since(clock() - Duration::from_millis(500));
+        let mut claims = seen
+            .iter()
+            .filter_map(|one| Some((one.frame.claim()?, one.frame.source)));
+        let right = |((of, at), source)| of != address || (at, source) == (mac(owner), mac(owner));
+        assert!(claims.all(right), "{seen:#?}");
+    }
+}
+
+#[test]
+fn tools_of_others_find_the_same_owner() {
+    let Some(scene) = Scene::usual() else { return };
+    let [owner, owner6] = [vip(1), vip6(1)].map(|address| mac(scene.owner(address)).to_string());
+    let client = &scene.segment.client.netns;
+    let (four, six) = (vip(1).to_string(), vip6(1).to_string());
+    let arping = client.run("arping", &["-b", "-c", "3", "-I", LINK, &four]);
+    assert!(arping.to_lowercase().contains(&owner), "{owner}: {arping}");
+    assert_eq!(arping.matches("Unicast reply").count(), 3, "{arping}");
+    let ndisc6 = client.run("ndisc6", &["-q", "-m", "-w", "500", &six, LINK]);
+    assert_eq!(ndisc6.trim().to_lowercase(), owner6);
+}
+
+#[test]
+fn a_node_without_herald_does_not_answer_for_virtual_addresses() {
+    let Some(segment) = Segment::build(1) else {
+        return;
+    };
+    usual(1).iter().for_each(|object| segment.write(object));
+    let witness = segment.witness();
+    let node = segment.node(1).machine.identity();
+    let asked = [vip(1), vip6(1), node.addresses[0], node.addresses[1]];
+    let _asker = segment.ask(&asked, Duration::from_millis(20));
+    let answered = |address| witness::answers(&witness.seen(), address).len();
+    eventually(
+        "the node answers for its own addresses",
+        SOON,
+        || match node.addresses.map(answered) {
+            [a, b] if a > 20 && b > 20 => Ok(()),
+            few => Err(format!("{few:?}")),
+        },
+    );
+    assert_eq!([vip(1), vip6(1)].map(answered), [0, 0], "{}", name(1));
+}
+
+#[test]
+fn on_taking_an_address_it_is_announced_three_times_and_not_for_unrelated_changes() {
+    let Some(scene) = Scene::usual() else { return };
+    let owner = scene.owner(vip(1));
+    let announced = || {
+        let seen = scene.witness.seen().into_iter();
+        let of = seen.filter_map(|one| match one.frame.message {
+            Message::Announcement { target, at, form } if at == mac(owner) => {
+                Some((one.at, target, form))
+            }
+            Message::Announcement { .. }
+            | Message::Ask { .. }
+            | Message::Answer { .. }
+            | Message::Echo { .. } => None,
+        });
+        of.filter(|(_, target, _)| *target == vip(1))
+            .collect::<Vec<_>>()
+    };
+    let six = eventually("it is announced six times", SOON, || match announced() {
+        found if found.len() >= 6 => Ok(found),
+        found => Err(format!("{found:?}")),
+    });
+    let forms: Vec<Form> = six.iter().map(|(_, _, form)| *form).collect();
+    assert_eq!(forms, [Form::Request, Form::Reply].repeat(3));
+    assert!(
+        six[5].0 - six[0].0 >= Duration::from_millis(2_150),
+        "{six:?}"
+    );
+}

@@ -1,0 +1,3 @@
+//! L2 mode: nodes on one segment, and captures of what they say.
+
+mod answers;
