@@ -14,6 +14,10 @@ use crate::fsm::StateName;
 use crate::peer::DownReason;
 use crate::{Action, ConnId, Event, Peer, PeerConfig, RouteSet};
 
+/// The version of the format that is written. Version 2 has [`RecordedInput::PollTransmit`] and
+/// [`RecordedInput::Transmitted`] beside [`RecordedInput::Transmit`]; recordings of version 1 are
+/// read, too.
+pub const VERSION: u32 = 2;
 /// Most outputs that a replay takes after one input; a peer gives far fewer.
 const MAX_OUTPUTS: usize = 100_000;
 
@@ -23,6 +27,9 @@ const MAX_OUTPUTS: usize = 100_000;
 pub enum Recorded {
     /// [`Peer::new`].
     Begin {
+        /// The format's version; 1 where it is not said.
+        #[serde(default = "first_version")]
+        version: u32,
         /// The configuration.
         config: Box<PeerConfig>,
         /// The seed of the jitter.
@@ -35,6 +42,34 @@ pub enum Recorded {
         /// Which, and with what.
         input: RecordedInput,
     },
+}
+
+impl Recorded {
+    /// The first line, of the current version.
+    pub fn begin(config: PeerConfig, entropy: u64) -> Recorded {
+        Recorded::Begin {
+            version: VERSION,
+            config: Box::new(config),
+            entropy,
+        }
+    }
+
+    /// Whether this build reads a recording that begins so.
+    ///
+    /// # Errors
+    /// It is of a later version.
+    pub fn check_version(&self) -> Result<(), ReplayError> {
+        match self {
+            Recorded::Begin { version, .. } if *version > VERSION => {
+                Err(ReplayError::UnknownVersion(*version))
+            }
+            Recorded::Begin { .. } | Recorded::Input { .. } => Ok(()),
+        }
+    }
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 /// A call that changes a [`Peer`].
@@ -54,8 +89,17 @@ pub enum RecordedInput {
     Routes(Arc<RouteSet>),
     /// [`Peer::handle_timeout`].
     Timeout,
-    /// [`Peer::poll_transmit`], and [`Peer::transmitted`] of all that it gave.
+    /// [`Peer::poll_transmit`], and at once [`Peer::transmitted`] of all that it gave.
     Transmit(ConnId),
+    /// [`Peer::poll_transmit`], and the socket did not take all that it gave at once.
+    PollTransmit(ConnId),
+    /// [`Peer::transmitted`]: the socket has taken octets after a [`RecordedInput::PollTransmit`].
+    Transmitted {
+        /// The connection.
+        conn: ConnId,
+        /// How many octets still waited for the socket.
+        pending: usize,
+    },
 }
 
 impl RecordedInput {
@@ -86,6 +130,8 @@ pub struct Replayed {
 pub enum ReplayError {
     /// It does not begin with [`Recorded::Begin`].
     NoBeginning,
+    /// It is of a version after [`VERSION`].
+    UnknownVersion(u32),
     /// A second one stands at this line, counted from 1.
     SecondBeginning(usize),
     /// Octets at this line are not pairs of hexadecimal digits.
@@ -96,6 +142,11 @@ impl std::fmt::Display for ReplayError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ReplayError::NoBeginning => f.write_str("line 1: a recording begins with `begin`"),
+            ReplayError::UnknownVersion(version) => write!(
+                f,
+                "line 1: the recording is of version {version}, and this build reads versions up to \
+                 {VERSION}: use the build that wrote it"
+            ),
             ReplayError::SecondBeginning(line) => write!(f, "line {line}: a second `begin`"),
             ReplayError::NotHexadecimal(line) => {
                 write!(f, "line {line}: octets are pairs of hexadecimal digits")
@@ -112,7 +163,14 @@ pub fn replay(
     recording: &[Recorded],
     start: Instant,
 ) -> Result<(Peer, Vec<Replayed>), ReplayError> {
-    let Some((Recorded::Begin { config, entropy }, inputs)) = recording.split_first() else {
+    let Some((begin, inputs)) = recording.split_first() else {
+        return Err(ReplayError::NoBeginning);
+    };
+    begin.check_version()?;
+    let Recorded::Begin {
+        config, entropy, ..
+    } = begin
+    else {
         return Err(ReplayError::NoBeginning);
     };
     let mut peer = Peer::new(PeerConfig::clone(config), *entropy, start);
@@ -136,11 +194,12 @@ pub fn replay(
             RecordedInput::Routes(routes) => peer.set_routes(now, Arc::clone(routes)),
             RecordedInput::Timeout => peer.handle_timeout(now),
             RecordedInput::Transmit(conn) => {
-                let mut out = BytesMut::new();
-                if peer.poll_transmit(now, *conn, &mut out) {
-                    peer.transmitted(now, *conn, 0);
-                    sent.push((*conn, to_hex(&out)));
-                }
+                sent.extend(polled(&mut peer, now, *conn));
+                peer.transmitted(now, *conn, 0);
+            }
+            RecordedInput::PollTransmit(conn) => sent.extend(polled(&mut peer, now, *conn)),
+            RecordedInput::Transmitted { conn, pending } => {
+                peer.transmitted(now, *conn, *pending);
             }
         }
         let actions = std::iter::from_fn(|| peer.poll_action()).take(MAX_OUTPUTS);
@@ -153,6 +212,13 @@ pub fn replay(
         });
     }
     Ok((peer, replayed))
+}
+
+/// What the peer has to send on a connection, if anything.
+fn polled(peer: &mut Peer, now: Instant, conn: ConnId) -> Option<(ConnId, String)> {
+    let mut out = BytesMut::new();
+    let some = peer.poll_transmit(now, conn, &mut out);
+    some.then(|| (conn, to_hex(&out)))
 }
 
 fn describe(action: &Action) -> String {
@@ -222,6 +288,22 @@ mod tests {
         assert_eq!(replay(&[], now()).err(), Some(ReplayError::NoBeginning));
     }
 
+    #[test]
+    fn a_recording_of_the_first_version_is_read_and_of_a_later_one_refused() {
+        let json = |recorded: &Recorded| serde_json::to_value(recorded).expect("a JSON form");
+        let mut begin = json(&recording()[0]);
+        assert_eq!(begin["begin"]["version"], VERSION);
+        begin["begin"]["version"] = (VERSION + 1).into();
+        let later: Recorded = serde_json::from_value(begin.clone()).expect("a line");
+        let error = replay(&[later], now()).err();
+        assert_eq!(error, Some(ReplayError::UnknownVersion(VERSION + 1)));
+        let fields = begin["begin"].as_object_mut().expect("fields");
+        fields.remove("version");
+        let first: Recorded = serde_json::from_value(begin).expect("a line");
+        assert!(matches!(first, Recorded::Begin { version: 1, .. }));
+        assert!(replay(&[first], now()).is_ok());
+    }
+
     #[expect(clippy::disallowed_methods, reason = "a test begins at some time")]
     fn now() -> Instant {
         Instant::now()
@@ -230,7 +312,7 @@ mod tests {
     fn recording() -> Vec<Recorded> {
         let asn = Asn::new(65001).expect("not zero");
         let identifier = BgpIdentifier::new([10, 0, 0, 1].into()).expect("not zero");
-        let config = Box::new(PeerConfig::new(asn, PeerAs::External, identifier));
+        let config = PeerConfig::new(asn, PeerAs::External, identifier);
         let input = |at_us, event| Recorded::Input {
             at_us,
             input: RecordedInput::Event(event),
@@ -238,7 +320,7 @@ mod tests {
         let conn = ConnId::OUTGOING;
         let reason = "connection refused".to_owned();
         vec![
-            Recorded::Begin { config, entropy: 7 },
+            Recorded::begin(config, 7),
             input(0, Event::Start),
             input(900, Event::ConnectFailed { conn, reason }),
         ]

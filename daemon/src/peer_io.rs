@@ -9,6 +9,8 @@
 
 mod connection;
 mod recorded;
+#[cfg(test)]
+mod stalled;
 mod task;
 
 use std::sync::Arc;

@@ -68,10 +68,7 @@ impl Recordings {
         let path = self.folder.join(file::name(peer));
         let (queue, entries) = sync_channel(MAX_QUEUED);
         let (finished, done) = oneshot::channel();
-        let begin = Recorded::Begin {
-            config: Box::new(config.clone()),
-            entropy,
-        };
+        let begin = Recorded::begin(config.clone(), entropy);
         let (name, of) = (Arc::clone(peer), path.clone());
         let thread = std::thread::Builder::new().name("record".into());
         let started = thread.spawn(move || {

@@ -89,8 +89,13 @@ fn read(path: &Path) -> io::Result<Vec<Recorded>> {
             return Ok(recording);
         }
         let number = recording.len() + 1;
-        match serde_json::from_str(&line) {
-            Ok(recorded) => recording.push(recorded),
+        match serde_json::from_str::<Recorded>(&line) {
+            Ok(recorded) => {
+                // Before lines that this build cannot know.
+                let known = recorded.check_version();
+                known.map_err(|error| invalid(path, &error))?;
+                recording.push(recorded);
+            }
             // The recording goes on, or was cut off.
             Err(error) if error.is_eof() && number > 1 && !line.ends_with('\n') => {
                 let note = format!("herald replay: line {number} is unfinished: left out");

@@ -20,6 +20,9 @@ pub struct RecordedPeer {
     peer: Peer,
     begun: Instant,
     recorder: Option<Recorder>,
+    /// Octets to send were taken at this time, in microseconds, from this connection. Whether the
+    /// socket takes them all at once, which is recorded as one call, is not known yet.
+    polled: Option<(u64, ConnId)>,
 }
 
 /// What it says of itself.
@@ -43,6 +46,7 @@ impl RecordedPeer {
             peer: Peer::new(config, entropy, now),
             begun: now,
             recorder,
+            polled: None,
         }
     }
 
@@ -55,6 +59,7 @@ impl RecordedPeer {
     /// [`Peer::receive`]; the last `new` octets of `buf` have come since the call before.
     pub fn receive(&mut self, now: Instant, conn: ConnId, buf: &mut BytesMut, new: usize) {
         let at_us = self.microseconds(now);
+        self.record_polled();
         if let Some(recorder) = &mut self.recorder {
             let old = buf.len().saturating_sub(new);
             recorder.received(at_us, conn, &buf[old..]);
@@ -78,17 +83,28 @@ impl RecordedPeer {
     pub fn poll_transmit(&mut self, now: Instant, conn: ConnId, out: &mut BytesMut) -> bool {
         let at_us = self.microseconds(now);
         let some = self.peer.poll_transmit(self.instant(at_us), conn, out);
-        if some && let Some(recorder) = &mut self.recorder {
-            recorder.input(at_us, RecordedInput::Transmit(conn));
-        }
+        self.record_polled();
+        self.polled = some.then_some((at_us, conn));
         some
     }
 
-    /// [`Peer::transmitted`]. A replay takes all octets for sent at once, so it does not see the
-    /// send hold timer (RFC 9687) of a peer that does not read.
+    /// [`Peer::transmitted`].
     pub fn transmitted(&mut self, now: Instant, conn: ConnId, pending: usize) {
-        let now = self.instant(self.microseconds(now));
-        self.peer.transmitted(now, conn, pending);
+        let at_us = self.microseconds(now);
+        let input = match self.polled == Some((at_us, conn)) && pending == 0 {
+            true => {
+                self.polled = None;
+                RecordedInput::Transmit(conn)
+            }
+            false => {
+                self.record_polled();
+                RecordedInput::Transmitted { conn, pending }
+            }
+        };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(at_us, input);
+        }
+        self.peer.transmitted(self.instant(at_us), conn, pending);
     }
 
     /// [`Peer::poll_action`].
@@ -97,7 +113,8 @@ impl RecordedPeer {
     }
 
     /// Ends the recording; all of it is in its file then.
-    pub async fn finish(self) {
+    pub async fn finish(mut self) {
+        self.record_polled();
         if let Some(recorder) = self.recorder {
             recorder.finish().await;
         }
@@ -105,10 +122,21 @@ impl RecordedPeer {
 
     fn record(&mut self, now: Instant, input: impl FnOnce() -> RecordedInput) -> Instant {
         let at_us = self.microseconds(now);
+        self.record_polled();
         if let Some(recorder) = &mut self.recorder {
             recorder.input(at_us, input());
         }
         self.instant(at_us)
+    }
+
+    /// Something else happens before the socket has taken all.
+    fn record_polled(&mut self) {
+        let polled = self.polled.take();
+        if let Some((at_us, conn)) = polled
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.input(at_us, RecordedInput::PollTransmit(conn));
+        }
     }
 
     fn microseconds(&self, now: Instant) -> u64 {

@@ -197,7 +197,6 @@ mod tests {
     fn begin() -> Recorded {
         let asn = Asn::new(65001).expect("not zero");
         let identifier = BgpIdentifier::new([10, 0, 0, 1].into()).expect("not zero");
-        let config = Box::new(PeerConfig::new(asn, PeerAs::External, identifier));
-        Recorded::Begin { config, entropy: 7 }
+        Recorded::begin(PeerConfig::new(asn, PeerAs::External, identifier), 7)
     }
 }

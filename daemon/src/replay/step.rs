@@ -48,7 +48,9 @@ impl<'a> Step<'a> {
             RecordedInput::Event(_)
             | RecordedInput::Routes(_)
             | RecordedInput::Timeout
-            | RecordedInput::Transmit(_) => Vec::new(),
+            | RecordedInput::Transmit(_)
+            | RecordedInput::PollTransmit(_)
+            | RecordedInput::Transmitted { .. } => Vec::new(),
         };
         let mut sent = Vec::new();
         for (conn, octets) in &replayed.sent {
@@ -126,6 +128,12 @@ impl fmt::Display for Input<'_> {
             RecordedInput::Routes(routes) => write!(f, "set routes: {}", routes.len()),
             RecordedInput::Timeout => f.write_str("timeout"),
             RecordedInput::Transmit(conn) => write!(f, "transmit on {}", conn.0),
+            RecordedInput::PollTransmit(conn) => {
+                write!(f, "transmit on {}, not all at once", conn.0)
+            }
+            RecordedInput::Transmitted { conn, pending } => {
+                write!(f, "transmitted on {}: {pending} octets wait", conn.0)
+            }
         }
     }
 }
