@@ -5,12 +5,13 @@
 
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use l2::responder::{Interface, InterfaceKind};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -52,6 +53,8 @@ pub struct Interfaces {
     /// How often the link behind an interface has moved, by index: another port of the switch leads
     /// here then (IFLA_EVENT_NOTIFY_PEERS, IFLA_EVENT_BONDING_FAILOVER).
     pub moves: BTreeMap<u32, u64>,
+    /// The prefixes on each, by index: whose hosts ask on this link for an address in one.
+    pub subnets: BTreeMap<u32, BTreeSet<IpNet>>,
 }
 
 /// Begins to hear of interfaces. On those whose names begin like one of `excluded` nothing is

@@ -5,13 +5,18 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use l2::MacAddr;
 use l2::responder::{AddressState, Refusal};
 use plan::world::ObjectName;
 
+use super::LinksView;
 use crate::view::View;
 
-/// Why an address is not answered for.
+/// Prefixes that are named, at most.
+const MAX_SUBNETS: usize = 16;
+
+/// Why an address is not answered for, or not asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
     /// A stranger has it.
@@ -32,6 +37,11 @@ pub enum Failure {
     OwnAddress {
         /// The interface.
         interface: Arc<str>,
+    },
+    /// It is in no prefix of the interfaces: hosts ask for it only if they have a route to the link.
+    OutsideSubnets {
+        /// The prefixes.
+        subnets: Vec<IpNet>,
     },
     /// No station of a link can have it.
     NotUnicast,
@@ -58,6 +68,15 @@ impl fmt::Display for Failure {
                 f,
                 "{interface} of this node has this address itself: take it out of the IPAddressPool"
             ),
+            Failure::OutsideSubnets { subnets } => {
+                let all: Vec<String> = subnets.iter().map(IpNet::to_string).collect();
+                write!(
+                    f,
+                    "no host asks for it without a route to the link, as it is in none of its \
+                     prefixes ({}): use addresses of one of them, or a BGPAdvertisement",
+                    all.join(", ")
+                )
+            }
             Failure::NotUnicast => {
                 f.write_str("no host can have this address: take it out of the IPAddressPool")
             }
@@ -93,6 +112,10 @@ pub fn all(view: &View) -> BTreeSet<(ObjectName, IpAddr, Failure)> {
                 Refusal::TooMany => Failure::TooMany,
             });
         }
+        let subnets = subnets(links, *address);
+        if !subnets.is_empty() && !subnets.iter().any(|subnet| subnet.contains(address)) {
+            add(&Failure::OutsideSubnets { subnets });
+        }
         for (interface, state) in states(view, *address) {
             match state {
                 AddressState::Quarantined { by } => add(&Failure::Quarantined { interface, by }),
@@ -106,6 +129,19 @@ pub fn all(view: &View) -> BTreeSet<(ObjectName, IpAddr, Failure)> {
         }
     }
     failures
+}
+
+/// The prefixes of the address's family, on the interfaces that it is for; a few.
+fn subnets(links: &LinksView, address: IpAddr) -> Vec<IpNet> {
+    let Some(interfaces) = &links.interfaces else {
+        return Vec::new();
+    };
+    let states = links.link.states.range((address, 0)..=(address, u32::MAX));
+    let of_links = states.filter_map(|((_, index), _)| interfaces.subnets.get(index));
+    let of_family = of_links
+        .flatten()
+        .filter(|subnet| subnet.addr().is_ipv4() == address.is_ipv4());
+    of_family.take(MAX_SUBNETS).copied().collect()
 }
 
 /// How an address is on each interface that it is for, by the interface's name.

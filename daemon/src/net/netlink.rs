@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use ipnet::IpNet;
 use l2::MacAddr;
 use l2::responder::InterfaceKind;
 use libc::{c_int, c_ushort};
@@ -64,10 +65,10 @@ pub enum Message {
     Link(Link),
     /// The link with this index is gone.
     LinkGone(u32),
-    /// The link with this index has the address.
-    Address(u32, IpAddr),
+    /// The link with this index has the address, in a prefix of that length.
+    Address(u32, IpNet),
     /// It no longer has it.
-    AddressGone(u32, IpAddr),
+    AddressGone(u32, IpNet),
     /// The end of the list.
     Done,
     /// The kernel refuses to list: a number of `errno`.
@@ -234,7 +235,8 @@ const IFLA_EVENT_BONDING_FAILOVER: u32 = 3;
 const IFLA_EVENT_NOTIFY_PEERS: u32 = 4;
 
 /// `struct ifaddrmsg` and its attributes: the interface and its own address.
-fn address(payload: &[u8]) -> Option<(u32, IpAddr)> {
+fn address(payload: &[u8]) -> Option<(u32, IpNet)> {
+    let length = *payload.get(1)?;
     let index = int(payload.get(4..)?)?.cast_unsigned();
     let of = |kind: c_ushort| {
         let mut attributes = attributes(payload.get(ADDRESS_HEADER..)?);
@@ -242,10 +244,8 @@ fn address(payload: &[u8]) -> Option<(u32, IpAddr)> {
         ip(found.value())
     };
     // On a link to a peer IFA_ADDRESS is the peer's.
-    Some((
-        index,
-        of(libc::IFA_LOCAL).or_else(|| of(libc::IFA_ADDRESS))?,
-    ))
+    let own = of(libc::IFA_LOCAL).or_else(|| of(libc::IFA_ADDRESS))?;
+    Some((index, IpNet::new(own, length).ok()?))
 }
 
 /// The attributes, up to the first that makes no sense.
@@ -333,7 +333,7 @@ mod tests {
             attribute(libc::IFA_LOCAL, &[203, 0, 113, 1]),
         ];
         let payload = [&[2, 32, 0, 0][..], &7_u32.to_ne_bytes(), &ends.concat()].concat();
-        let ours = IpAddr::from([203, 0, 113, 1]);
+        let ours = "203.0.113.1/32".parse().expect("a prefix");
         let said = only(&whole(libc::RTM_NEWADDR, &payload));
         assert_eq!(said, Some(Message::Address(7, ours)));
         let said = only(&whole(libc::RTM_DELADDR, &payload));

@@ -1,9 +1,9 @@
 //! What the kernel has told of links and addresses so far.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use l2::responder::{Interface, InterfaceKind};
 
 use super::Interfaces;
@@ -15,7 +15,7 @@ pub struct Table {
     excluded: &'static [&'static str],
     links: BTreeMap<u32, Link>,
     /// By interface index. An address may be told of before its link.
-    addresses: BTreeMap<u32, BTreeSet<IpAddr>>,
+    addresses: BTreeMap<u32, BTreeSet<IpNet>>,
     /// Survive [`Table::clear`], as they only ever grow.
     moves: BTreeMap<u32, u64>,
 }
@@ -65,7 +65,9 @@ impl Table {
 
     /// Whether this is what `interfaces` says.
     pub fn is(&self, interfaces: &Interfaces) -> bool {
-        self.list().eq(interfaces.list.iter().cloned()) && self.moves == interfaces.moves
+        self.list().eq(interfaces.list.iter().cloned())
+            && self.moves == interfaces.moves
+            && self.subnets() == interfaces.subnets
     }
 
     /// All that is known.
@@ -73,7 +75,17 @@ impl Table {
         Interfaces {
             list: self.list().collect(),
             moves: self.moves.clone(),
+            subnets: self.subnets(),
         }
+    }
+
+    /// The prefixes of the addresses of each link that is there.
+    fn subnets(&self) -> BTreeMap<u32, BTreeSet<IpNet>> {
+        let of_links = self.addresses.iter();
+        let of_links = of_links.filter(|(index, _)| self.links.contains_key(index));
+        of_links
+            .map(|(index, addresses)| (*index, addresses.iter().map(|own| own.trunc()).collect()))
+            .collect()
     }
 
     fn list(&self) -> impl Iterator<Item = Interface> + '_ {
@@ -81,7 +93,10 @@ impl Table {
             index: link.index,
             name: Arc::from(&*link.name),
             mac: link.mac,
-            addresses: self.addresses.get(&link.index).cloned().unwrap_or_default(),
+            addresses: {
+                let own = self.addresses.get(&link.index).into_iter().flatten();
+                own.map(|own| own.addr()).collect()
+            },
             up: link.up,
             kind: match self.excluded.iter().any(|name| link.name.starts_with(name)) {
                 true => InterfaceKind::WithoutArp,
@@ -93,6 +108,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use l2::MacAddr;
 
     use super::*;
@@ -100,11 +117,13 @@ mod tests {
     #[test]
     fn an_interface_has_its_addresses_until_they_or_it_are_gone() {
         let mut table = Table::new(&[]);
-        table.take(Message::Address(2, ip("203.0.113.2")));
+        table.take(Message::Address(2, net("203.0.113.2/24")));
         table.take(Message::Link(link(2, "eth0", false)));
-        table.take(Message::Address(2, ip("fe80::2")));
+        table.take(Message::Address(2, net("fe80::2/64")));
         assert_eq!(addresses(&table), [ip("203.0.113.2"), ip("fe80::2")].into());
-        table.take(Message::AddressGone(2, ip("203.0.113.2")));
+        let subnets = [net("203.0.113.0/24"), net("fe80::/64")].into();
+        assert_eq!(table.interfaces().subnets, [(2, subnets)].into());
+        table.take(Message::AddressGone(2, net("203.0.113.2/24")));
         assert_eq!(addresses(&table), [ip("fe80::2")].into());
         table.take(Message::LinkGone(2));
         assert_eq!(table.interfaces(), Interfaces::default());
@@ -139,6 +158,10 @@ mod tests {
     fn addresses(table: &Table) -> BTreeSet<IpAddr> {
         let list = table.interfaces().list.into_iter();
         list.flat_map(|one| one.addresses).collect()
+    }
+
+    fn net(text: &str) -> IpNet {
+        text.parse().expect("a prefix")
     }
 
     fn ip(text: &str) -> IpAddr {
