@@ -95,6 +95,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use config::Config;
+pub use core::Standing;
 pub use facts::Facts;
 pub use keyring::Keyring;
 use task::{Command, Inbox, MAX_COMMANDS};
@@ -205,6 +206,7 @@ impl Membership {
         let (commands, command_inbox) = mpsc::channel(MAX_COMMANDS);
         let (told_live, live) = watch::channel(None);
         let (told_fence, fence) = watch::channel(Fence::Closed);
+        let (told_standing, standing) = watch::channel(Standing::Minority);
         let (facts, facts_inbox) = watch::channel(None);
         let inbox = Inbox {
             commands: command_inbox,
@@ -213,6 +215,7 @@ impl Membership {
             facts: facts_inbox,
             live: told_live,
             fence: told_fence,
+            standing: told_standing,
         };
         let handle = MembershipHandle {
             commands: Some(commands),
@@ -220,6 +223,7 @@ impl Membership {
             facts,
             live,
             fence,
+            standing,
         };
         let task = task::supervise(self.config, self.node, self.socket, inbox);
         (handle, tokio::spawn(task))
@@ -234,6 +238,7 @@ pub struct MembershipHandle {
     facts: watch::Sender<Option<Arc<Facts>>>,
     live: watch::Receiver<Option<Arc<Live>>>,
     fence: watch::Receiver<Fence>,
+    standing: watch::Receiver<Standing>,
 }
 
 impl MembershipHandle {
@@ -245,6 +250,7 @@ impl MembershipHandle {
             facts: watch::channel(None).0,
             live: watch::channel(None).1,
             fence: watch::channel(Fence::Open).1,
+            standing: watch::channel(Standing::Majority).1,
         }
     }
 
@@ -281,11 +287,11 @@ impl MembershipHandle {
         self.fence.clone()
     }
 
-    /// A witness outside of the membership has answered a question that was sent at this moment:
-    /// the fence is open for 240 ms from then on. Whether there was room for it.
-    pub fn witness(&self, asked: Instant) -> bool {
-        let commands = self.commands.as_ref();
-        commands.is_some_and(|commands| commands.try_send(Command::Witness(asked)).is_ok())
+    /// How many of the voters are with this node. It says how new addresses are to be claimed: in
+    /// [`Standing::Half`] each is probed before. Whether anything is answered at all is what
+    /// [`MembershipHandle::fence`] says. If it is switched off, it is [`Standing::Majority`].
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
     }
 
     /// Tells the others that this node goes, and waits until that is sent, at most two seconds.

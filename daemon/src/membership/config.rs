@@ -22,6 +22,11 @@ pub struct Config {
     /// For how long after a question that another member has answered this one may believe that
     /// it counts as alive.
     pub fence: Duration,
+    /// After the first suspicion it is asked for this long who is with us, before that counts.
+    pub grace: Duration,
+    /// For so long after it last had a majority, a node with exactly half of the voters is silent:
+    /// by then all have settled who is dead.
+    pub settle: Duration,
     /// A member that begins, or comes back, keeps its fence closed until it knows all others as
     /// alive, or for this long.
     pub join: Duration,
@@ -44,6 +49,8 @@ impl Default for Config {
             suspicion: Duration::from_millis(320),
             gossip: Duration::from_millis(40),
             fence: Duration::from_millis(240),
+            grace: Duration::from_millis(120),
+            settle: Duration::from_millis(560),
             join: Duration::from_millis(500),
             retry: Duration::from_millis(80),
             retry_most: Duration::from_secs(1),
@@ -62,6 +69,8 @@ pub enum ConfigError {
     /// `fence` and two of `gossip` are more than `suspicion`: others could take over before a
     /// member that is cut off has fallen silent.
     Fence,
+    /// `grace` is more than `fence`, or `settle` is less than `suspicion` and `fence`.
+    Settle,
 }
 
 impl fmt::Display for ConfigError {
@@ -70,6 +79,9 @@ impl fmt::Display for ConfigError {
             ConfigError::Zero => "a time of the membership is 0; each must be more",
             ConfigError::ProbeRtt => "probe_period must be more than twice probe_rtt",
             ConfigError::Fence => "fence and two times gossip must not be more than suspicion",
+            ConfigError::Settle => {
+                "grace must not be more than fence, nor settle less than suspicion and fence"
+            }
         })
     }
 }
@@ -92,6 +104,8 @@ impl Config {
             self.suspicion,
             self.gossip,
             self.fence,
+            self.grace,
+            self.settle,
             self.retry,
             self.retry_most,
         ];
@@ -103,6 +117,9 @@ impl Config {
         }
         if self.fence + self.gossip * 2 > self.suspicion {
             return Err(ConfigError::Fence);
+        }
+        if self.grace > self.fence || self.settle < self.suspicion + self.fence {
+            return Err(ConfigError::Settle);
         }
         Ok(())
     }
@@ -146,6 +163,11 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(late.check(), Err(ConfigError::Fence));
+        let unsettled = Config {
+            settle: Duration::from_millis(559),
+            ..Config::default()
+        };
+        assert_eq!(unsettled.check(), Err(ConfigError::Settle));
         let hasty = Config {
             probe_rtt: Duration::from_millis(30),
             ..Config::default()

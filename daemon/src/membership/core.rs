@@ -8,6 +8,7 @@
 mod accept;
 mod facts;
 mod output;
+mod quorum;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -17,7 +18,6 @@ use std::time::{Duration, Instant};
 use foca::{Foca, NoCustomBroadcast};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::seq::IteratorRandom;
 use ring::hmac;
 
 use super::config::Config;
@@ -29,6 +29,8 @@ use super::peer::Peer;
 use super::timers::{Effects, Timers};
 use super::{Addresses, Live};
 pub use output::{Counters, Transmit};
+use quorum::Quorum;
+pub use quorum::Standing;
 
 /// Other nodes that are heeded, at most; of a longer list the last names are left out.
 pub const MAX_PEERS: usize = 4096;
@@ -81,10 +83,7 @@ pub struct Core {
     since: Instant,
     /// Until then not all others are known: the fence is closed. `None`: they are.
     joining_until: Option<Instant>,
-    /// When the latest question was sent that another member has answered which sees us alive.
-    supported: Option<Instant>,
-    /// The same of the witness.
-    witnessed: Option<Instant>,
+    quorum: Quorum,
     left: bool,
     counters: Counters,
 }
@@ -151,8 +150,7 @@ impl Core {
             epoch: now.checked_sub(Duration::from_micros(1)).unwrap_or(now),
             since: now,
             joining_until: Some(now + config.join),
-            supported: None,
-            witnessed: None,
+            quorum: Quorum::new(now),
             left: false,
             counters: Counters::default(),
             config,
@@ -175,7 +173,9 @@ impl Core {
             peer.set_addresses(addresses);
             peers.insert(id, peer);
         }
-        self.peers = Some(peers);
+        if self.peers.replace(peers).is_none() {
+            self.begin_without_votes(now);
+        }
         for (node, peer) in old {
             self.sessions.retain(|_, of| *of != node);
             let id = Id {
@@ -206,16 +206,20 @@ impl Core {
         }
     }
 
-    /// A witness outside of the membership, such as the API server, has answered a question that
-    /// was sent at this moment.
-    pub fn witness(&mut self, asked: Instant) {
-        self.witnessed = self.witnessed.max(Some(asked));
-    }
-
     /// Tells the others that this member goes. From then on nothing is sent or heard.
     pub fn leave(&mut self, now: Instant) {
         if self.left {
             return;
+        }
+        // Twice, as one may be lost.
+        for node in self.proven().repeat(2) {
+            let draft = Draft {
+                question: false,
+                content: Content::Leave,
+                message: &[],
+                unproven: None,
+            };
+            self.send_draft(now, node, &draft);
         }
         let done = self.foca.leave_cluster(&mut self.effects);
         self.note(done);
@@ -264,10 +268,9 @@ impl Core {
         let (first, most) = (self.config.retry, self.config.retry_most);
         let mut absent = Vec::new();
         let mut suspects = Vec::new();
-        let mut alive = Vec::new();
         for (node, peer) in self.peers.iter_mut().flatten() {
             match peer.sight.state {
-                State::Alive => alive.push(*node),
+                State::Alive => {}
                 State::Suspect => suspects.push(*node),
                 State::Unknown | State::Down => {
                     if absent.len() < MAX_RETRIES && peer.is_retried(now, first, most) {
@@ -283,15 +286,7 @@ impl Core {
             self.send(now, node, true, &[]);
         }
         self.tell_facts(now, false);
-        let old = now.checked_sub(self.config.probe_period);
-        if self.supported.is_none_or(|supported| Some(supported) < old) {
-            let asked = alive
-                .into_iter()
-                .choose_multiple(&mut self.rng, FENCE_QUESTIONS);
-            for node in asked {
-                self.send(now, node, true, &[]);
-            }
-        }
+        self.ask_for_votes(now);
         self.settle(now);
     }
 
@@ -332,12 +327,14 @@ impl Core {
         if self.joining_until.is_some_and(|until| now >= until) || self.knows_all() {
             self.joining_until = None;
         }
+        self.judge_standing(now);
         self.publish(now);
     }
 
     /// Copies how foca sees each node of the list, and tells new suspects at once.
     fn look(&mut self, now: Instant) {
         let mut suspects = Vec::new();
+        let mut lost = false;
         if let Some(peers) = &mut self.peers {
             for member in self.foca.iter_membership_state() {
                 let Some(peer) = peers.get_mut(&member.id().node) else {
@@ -351,15 +348,23 @@ impl Core {
                 if state == State::Suspect && peer.sight.state != State::Suspect {
                     suspects.push(member.id().node);
                 }
-                if state == State::Alive {
-                    peer.forget_retries();
+                match state {
+                    State::Alive => peer.forget_retries(),
+                    State::Suspect | State::Down => lost |= peer.sight.state != state,
+                    State::Unknown => {}
                 }
                 peer.sight = Sight {
                     state,
                     generation: member.id().generation,
                     incarnation: member.incarnation(),
                 };
+                if peer.is_live() && peer.left < Some(peer.sight.generation) {
+                    peer.left = None;
+                }
             }
+        }
+        if lost {
+            self.trouble(now, self.config.grace);
         }
         self.counters.suspicions += suspects.len() as u64;
         for node in suspects {

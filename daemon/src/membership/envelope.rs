@@ -62,6 +62,8 @@ pub enum Content {
     Swim,
     /// The sender's facts ([`super::facts`]).
     Facts,
+    /// Nothing; the sender goes, and will not answer any more.
+    Leave,
 }
 
 /// Octets of an [`Envelope`].
@@ -78,6 +80,7 @@ impl Envelope {
         out.push(match self.content {
             Content::Swim => 0,
             Content::Facts => 1,
+            Content::Leave => 2,
         });
         for number in [
             self.challenge,
@@ -117,6 +120,7 @@ impl Envelope {
         let content = match take(&mut rest)? {
             [0] => Content::Swim,
             [1] => Content::Facts,
+            [2] => Content::Leave,
             [_] => return None,
         };
         let envelope = Envelope {

@@ -32,6 +32,10 @@ pub struct Peer {
     retry: Duration,
     /// Until then no further unasked answer.
     pub answered_until: Option<Instant>,
+    /// When the latest of our questions was sent that it has answered while it saw us alive.
+    pub answered: Option<Instant>,
+    /// The life in which it has left.
+    pub left: Option<u64>,
     /// What it has told of itself, and what it has heard of us.
     pub facts: Exchange,
 }
@@ -51,6 +55,8 @@ impl Peer {
             retry_at: None,
             retry: Duration::ZERO,
             answered_until: None,
+            answered: None,
+            left: None,
             facts: Exchange::default(),
         }
     }
@@ -87,6 +93,11 @@ impl Peer {
             State::Alive | State::Suspect => true,
             State::Unknown | State::Down => false,
         }
+    }
+
+    /// Whether it counts when this node looks for a majority.
+    pub fn is_voter(&self) -> bool {
+        self.left.is_none()
     }
 
     /// Whether it is time to ask a node that is not alive. If so, the next time is later, and at

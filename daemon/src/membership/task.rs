@@ -15,7 +15,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
-use super::core::{Core, Counters, Seed, Transmit};
+use super::core::{Core, Counters, Seed, Standing, Transmit};
 use super::{Addresses, Config, Facts, Keyring, Live, MAX_DATAGRAM};
 use crate::panics::{self, Restarts};
 
@@ -30,8 +30,6 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// What is asked of the task.
 pub enum Command {
-    /// [`Core::witness`].
-    Witness(Instant),
     /// [`Core::leave`]; answered when the others have been told.
     Leave(oneshot::Sender<()>),
     /// What has been counted.
@@ -46,6 +44,7 @@ pub struct Inbox {
     pub facts: watch::Receiver<Option<Arc<Facts>>>,
     pub live: watch::Sender<Option<Arc<Live>>>,
     pub fence: watch::Sender<Fence>,
+    pub standing: watch::Sender<Standing>,
 }
 
 /// A socket on an address. One on all of IPv6 hears IPv4 too.
@@ -78,6 +77,7 @@ pub async fn supervise(config: Config, node: Arc<str>, socket: UdpSocket, mut in
             Err(panic) => panic,
         };
         inbox.fence.send_replace(Fence::Closed);
+        inbox.standing.send_replace(Standing::Minority);
         error!(
             why,
             "the task for the liveness of speakers failed, which is a defect; it begins again"
@@ -159,7 +159,6 @@ impl Task<'_> {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Witness(asked) => self.core.witness(asked),
             Command::Leave(done) => {
                 self.core.leave(Instant::now());
                 self.transmit();
@@ -229,6 +228,12 @@ impl Task<'_> {
             if new {
                 *told = Some(Arc::clone(live));
             }
+            new
+        });
+        let standing = self.core.standing();
+        inbox.standing.send_if_modified(|told| {
+            let new = *told != standing;
+            *told = standing;
             new
         });
         let fence = self.core.fence();

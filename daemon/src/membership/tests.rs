@@ -4,5 +4,6 @@ mod facts;
 mod failures;
 mod hostile;
 mod lab;
+mod quorum;
 mod safety;
 mod udp;

@@ -140,6 +140,7 @@ impl Core {
         self.heed(now, envelope);
         match envelope.content {
             Content::Facts => self.take_facts(node, message),
+            Content::Leave => self.take_leave(envelope.src),
             Content::Swim if message.is_empty() => {}
             Content::Swim => self.take_message(now, envelope, message),
         }
@@ -197,12 +198,16 @@ impl Core {
                 let asked = self
                     .epoch
                     .checked_add(Duration::from_micros(envelope.echo_stamp));
-                if envelope.echo_stamp > 0 && asked.is_some_and(|asked| asked <= now) {
-                    self.supported = self.supported.max(asked);
+                let asked = asked.filter(|asked| envelope.echo_stamp > 0 && *asked <= now);
+                if let Some(peer) = self.peer(envelope.src.node) {
+                    peer.answered = peer.answered.max(asked);
                 }
                 return;
             }
-            State::Suspect => foca::State::Suspect,
+            State::Suspect => {
+                self.trouble(now, self.config.grace);
+                foca::State::Suspect
+            }
             State::Down => foca::State::Down,
         };
         let heard = foca::Member::new(me, sight.incarnation, state);
@@ -221,7 +226,7 @@ impl Core {
         if *self.foca.identity() != before {
             self.counters.returns += 1;
             self.since = now;
-            self.supported = None;
+            self.begin_without_votes(now);
             self.joining_until = Some(now + self.config.join);
             // foca begins to ask again only when it looks at its members.
             let none = std::iter::empty();

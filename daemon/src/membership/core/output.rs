@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use l2::responder::Fence;
-
 use super::super::keyring::KeyId;
 use super::super::{Live, LiveNode};
 use super::Core;
@@ -61,19 +59,6 @@ impl Core {
     /// Who is alive; this node always is. The same `Arc` until it changes.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
-    }
-
-    /// Until when this node may believe that it counts as alive, as far as is known now.
-    pub fn fence(&self) -> Fence {
-        match &self.peers {
-            None => Fence::Closed,
-            Some(peers) if peers.is_empty() => Fence::Open,
-            Some(_) if self.joining_until.is_some() => Fence::Closed,
-            Some(_) => match self.supported.max(self.witnessed) {
-                Some(asked) => Fence::Until(asked + self.config.fence),
-                None => Fence::Closed,
-            },
-        }
     }
 
     /// What has been counted.

@@ -10,7 +10,7 @@ use l2::responder::Fence;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::super::core::{Core, Transmit};
+use super::super::core::{Core, Standing, Transmit};
 use super::super::{Addresses, Config, Keyring};
 
 /// What a frozen node's socket holds.
@@ -185,6 +185,12 @@ impl Lab {
             Some(Fence::Until(until)) => self.now < until,
             Some(Fence::Closed) | None => false,
         }
+    }
+
+    /// How a node stands that runs.
+    pub fn standing(&self, node: usize) -> Standing {
+        let core = self.nodes[node].core.as_ref();
+        core.map_or(Standing::Minority, Core::standing)
     }
 
     /// Lets time pass, in steps.

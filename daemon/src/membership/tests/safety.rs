@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use l2::responder::Fence;
 use proptest::prelude::*;
 
+use super::super::core::Standing;
 use super::lab::{Lab, STEP, keys, list, ms};
 
 /// What happens to the nodes of a lab.
@@ -93,7 +94,7 @@ fn never_open_after_all_others_have_given_it_up(
             for (node, given_up) in given_up.iter_mut().enumerate() {
                 given_up.look(lab, node);
                 let long = given_up.0.is_some_and(|since| lab.now - since > margin);
-                if long && lab.is_open(node) {
+                if long && lab.is_open(node) && lab.standing(node) == Standing::Majority {
                     failed = Some((node, lab.now - lab.start));
                 }
             }
@@ -139,7 +140,8 @@ fn closes_before_anybody_takes_over(mut trouble: impl FnMut(&mut Lab)) {
             );
             lab.wait(ms(1_200), taken);
             lab.until(Duration::from_secs(3), |lab| {
-                assert!(!lab.is_open(1), "open again");
+                let half = nodes == 2 && lab.standing(1) == Standing::Half;
+                assert!(half || !lab.is_open(1), "open again");
                 false
             });
         }
@@ -191,19 +193,6 @@ fn a_fence_is_open_with_nobody_else_in_the_list_and_closed_before_there_is_one()
     lab.nodes[0].core = Some(core);
     lab.run(Duration::from_secs(10));
     assert!(lab.is_open(0));
-}
-
-#[test]
-fn a_witness_holds_the_fence_of_a_lone_member_open() {
-    let mut lab = Lab::running(2, 2);
-    lab.kill(1);
-    lab.run(Duration::from_secs(5));
-    assert!(!lab.is_open(0));
-    let now = lab.now;
-    lab.core(0).witness(now);
-    assert!(lab.is_open(0));
-    lab.run(ms(240));
-    assert!(!lab.is_open(0));
 }
 
 #[test]

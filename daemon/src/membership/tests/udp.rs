@@ -28,6 +28,7 @@ fn start(node: &str, listen: SocketAddr) -> Speaker {
     let config = Config {
         suspicion: Duration::from_secs(2),
         fence: Duration::from_millis(1_900),
+        settle: Duration::from_secs(4),
         ..Config::default()
     };
     let (peers, list) = watch::channel(None);

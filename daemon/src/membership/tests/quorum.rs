@@ -1,0 +1,203 @@
+//! Two sides of a cut never both answer for what one of them had.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use l2::responder::Fence;
+use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom;
+use rand::{Rng, SeedableRng};
+
+use super::super::core::Standing;
+use super::lab::{Lab, list, ms};
+
+/// For how long a node has answered although another one with a majority, whose fence is open too,
+/// holds it dead.
+#[derive(Default)]
+struct Overlaps {
+    since: BTreeMap<(usize, usize), Instant>,
+    worst: Duration,
+}
+
+impl Overlaps {
+    fn look(&mut self, lab: &Lab) {
+        let nodes = lab.nodes.len();
+        let answers = |node: usize| !lab.nodes[node].frozen && lab.is_open(node);
+        for new in (0..nodes).filter(|n| answers(*n)) {
+            let rules = lab.standing(new) == Standing::Majority;
+            let live = lab.live(new);
+            for old in (0..nodes).filter(|n| *n != new) {
+                if rules && answers(old) && !live.contains(&old) {
+                    let since = *self.since.entry((new, old)).or_insert(lab.now);
+                    self.worst = self.worst.max(lab.now - since);
+                } else {
+                    self.since.remove(&(new, old));
+                }
+            }
+        }
+        self.since.retain(|(new, _), _| answers(*new));
+    }
+}
+
+fn trouble(lab: &mut Lab, rng: &mut SmallRng) {
+    let nodes = lab.nodes.len();
+    let (a, b) = (rng.random_range(0..nodes), rng.random_range(0..nodes));
+    match rng.random_range(0..12) {
+        0 | 1 => lab.part(a, b),
+        2 => drop(lab.cut.insert((a, b))),
+        3 | 4 => {
+            let side = (0..nodes).choose_multiple(rng, a.max(1));
+            for one in &side {
+                let others = (0..nodes).filter(|n| !side.contains(n));
+                others.for_each(|other| lab.part(*one, other));
+            }
+        }
+        5 => lab.isolate(a),
+        6 if lab.nodes[a].core.is_some() => lab.freeze(a),
+        7 => lab.kill(a),
+        8 => {
+            lab.nodes[a].frozen = false;
+            lab.start(a);
+        }
+        9 => lab.loss = f64::from(rng.random_range(0..3)) / 10.0,
+        _ => {
+            lab.cut.clear();
+            (0..nodes).for_each(|node| lab.thaw(node));
+        }
+    }
+}
+
+fn worst_overlap(nodes: usize, seed: u64) -> Duration {
+    let mut lab = Lab::running(nodes, seed);
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut overlaps = Overlaps::default();
+    for _ in 0..rng.random_range(2..16) {
+        trouble(&mut lab, &mut rng);
+        let wait = ms(rng.random_range(0..1_500));
+        lab.until(wait, |lab| {
+            overlaps.look(lab);
+            false
+        });
+    }
+    overlaps.worst
+}
+
+#[test]
+fn one_that_another_has_taken_over_from_is_silent_within_its_fence() {
+    for seed in 0..48 {
+        let nodes = 2 + seed as usize % 6;
+        let worst = worst_overlap(nodes, seed);
+        assert!(worst <= ms(240), "{nodes} nodes, seed {seed}: {worst:?}");
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; it gives the figure that the module's documentation states"]
+fn the_worst_overlap_in_many_schedules() {
+    for nodes in [2, 3, 4, 5, 6, 7, 12, 24] {
+        let seeds = 8_000 / (nodes * nodes) as u64;
+        let mut worst: Vec<_> = (0..seeds).map(|n| (worst_overlap(nodes, n), n)).collect();
+        worst.sort();
+        let some = worst
+            .iter()
+            .filter(|(overlap, _)| !overlap.is_zero())
+            .count();
+        let last = worst.last();
+        println!("{nodes} nodes, {seeds} schedules: {some} with any, worst {last:?}");
+    }
+}
+
+/// Sides of a clean cut of running nodes.
+fn cut(lab: &mut Lab, first: usize) {
+    let nodes = lab.nodes.len();
+    for a in 0..first {
+        (first..nodes).for_each(|b| lab.part(a, b));
+    }
+}
+
+#[test]
+fn sides_of_a_cut_stand_by_their_share_and_the_smaller_one_is_silent() {
+    let rows = [
+        (1, 2),
+        (1, 3),
+        (2, 3),
+        (2, 5),
+        (3, 4),
+        (1, 1),
+        (2, 2),
+        (3, 3),
+    ];
+    for (first, second) in rows {
+        let mut lab = Lab::running(first + second, 1);
+        cut(&mut lab, first);
+        lab.run(ms(2_500));
+        let (small, large) = match first == second {
+            true => (Standing::Half, Standing::Half),
+            false => (Standing::Minority, Standing::Majority),
+        };
+        lab.until(Duration::from_secs(5), |lab| {
+            for node in 0..first + second {
+                let expected = if node < first { small } else { large };
+                assert_eq!(lab.standing(node), expected, "{first}|{second}");
+                assert_eq!(lab.is_open(node), expected > Standing::Minority);
+            }
+            false
+        });
+        lab.cut.clear();
+        let healed = |lab: &Lab| {
+            let all = 0..first + second;
+            all.into_iter()
+                .all(|n| lab.standing(n) == Standing::Majority && lab.is_open(n))
+        };
+        lab.wait(ms(3_500), healed);
+    }
+}
+
+#[test]
+fn half_of_the_nodes_are_silent_until_the_others_have_settled() {
+    for (nodes, seed) in (0..20).flat_map(|seed| [(2, seed), (4, seed)]) {
+        let mut lab = Lab::running(nodes, seed);
+        lab.run(ms(7 * seed));
+        (nodes / 2..nodes).for_each(|node| lab.kill(node));
+        lab.wait(ms(400), |lab| !lab.is_open(0));
+        let opened = lab.wait(ms(1_000), |lab| lab.is_open(0));
+        assert_eq!(lab.standing(0), Standing::Half);
+        assert!(lab.live(0).len() == nodes / 2, "{opened:?}");
+    }
+}
+
+#[test]
+fn one_that_leaves_is_no_voter_until_it_comes_back() {
+    let mut lab = Lab::running(2, 5);
+    for _ in 0..3 {
+        let now = lab.now;
+        lab.core(1).leave(now);
+        lab.flush(1);
+        lab.run(ms(5));
+        lab.kill(1);
+        assert_eq!(lab.core(0).fence(), Fence::Open);
+        lab.until(ms(3_000), |lab| {
+            assert!(lab.is_open(0) && lab.standing(0) == Standing::Majority);
+            false
+        });
+        lab.start(1);
+        lab.wait(ms(1_500), |lab| lab.live(0).len() == 2 && lab.is_open(1));
+        assert_ne!(lab.core(0).fence(), Fence::Open);
+    }
+    lab.kill(1);
+    lab.wait(ms(500), |lab| lab.standing(0) == Standing::Half);
+}
+
+#[test]
+fn voters_that_the_list_no_longer_has_do_not_count() {
+    let mut lab = Lab::running(4, 6);
+    cut(&mut lab, 1);
+    lab.run(ms(2_000));
+    assert_eq!(lab.standing(0), Standing::Minority);
+    let now = lab.now;
+    lab.core(0).set_peers(now, &list(1));
+    assert!(lab.is_open(0) && lab.standing(0) == Standing::Majority);
+    let now = lab.now;
+    lab.core(0).set_peers(now, &list(2));
+    assert!(!lab.is_open(0) && lab.standing(0) < Standing::Majority);
+}
