@@ -22,9 +22,24 @@
 //! # The fence, and why two do not answer
 //!
 //! Each datagram says how its sender sees the receiver, and tells back the latest moment that the
-//! receiver has told of its own clock. While another member sees us as *alive*, our fence is open
+//! receiver has told of its own clock. From a member that sees us as *alive* that is a vote for us
 //! until 240 ms after that moment: after our question was sent, by our own clock, whenever the
 //! answer came. A member that suspects us, or has heard that somebody does, renews nothing.
+//!
+//! Voters are all nodes of the list, this one included, but for those that have left gracefully and
+//! have not come back. How many are with us is our [`Standing`]. In calm times those that are alive
+//! count, and the fence is open while one vote is valid. From the first suspicion on all are asked,
+//! every 80 ms; 120 ms later and until it has been calm for 1,120 ms, only valid votes count:
+//!
+//! | standing | voters with us | fence | two owners |
+//! |---|---|---|---|
+//! | [`Standing::Majority`] | more than half | open while so many votes are valid | for at most 240 ms, whichever paths are cut: whoever takes over has told more than half that the old owner is suspect, and without one of them that one has no majority |
+//! | [`Standing::Half`] | exactly half: one of two, two of four | closed until 560 ms after the last majority, then open while the votes of the half are valid; of two nodes, by our own timer | not as long as the halves hear each other on the segment: what is claimed has been probed since the majority was lost ([RFC 5227 §2.1.1]) |
+//! | [`Standing::Minority`] | fewer | closed, until others come back, or leave the list | never |
+//!
+//! A single node in the list has a majority, and its fence is open. In a list of two, the other
+//! one's death is [`Standing::Half`]; its graceful stop is not.
+//!
 //! With t = 0 when nothing passes any more, or when this node freezes:
 //!
 //! | from t = 0 | ms |
@@ -43,13 +58,15 @@
 //! stands still while a machine is suspended: a virtual machine that is resumed elsewhere answers
 //! for up to 240 ms.
 //!
-//! If only *some* paths are cut, another member may go on renewing until it hears of the
-//! suspicion. What holds in every case is: 240 ms after the last of the others that run has
-//! declared us dead, our fence has ended. A node that is cut off from all others, and one whose
-//! others are all dead, look the same from inside: the fence stays closed unless a witness outside
-//! ([`MembershipHandle::witness`], such as the API server) answers. With no other node in the list
-//! it is open. A member that begins or comes back keeps it closed until it knows all others as
-//! alive, at most for 500 ms, so that it does not claim what others have.
+//! If only *some* paths are cut, a voter may have heard the objection of a suspect and not yet
+//! that it was declared dead. In random schedules of cuts of pairs one or both ways, of groups,
+//! freezes, restarts and loss, nobody answered for longer than 240 ms after another one with a
+//! majority had taken over (`one_that_another_has_taken_over_from_is_silent_within_its_fence`).
+//!
+//! A member that begins or comes back keeps its fence closed until it knows all others as alive,
+//! at most for 500 ms, so that it does not claim what others have.
+//!
+//! [RFC 5227 §2.1.1]: https://www.rfc-editor.org/rfc/rfc5227#section-2.1.1
 //!
 //! # Lossy networks and busy machines
 //!
@@ -123,17 +140,6 @@ impl Live {
     pub fn liveness(&self) -> Liveness {
         Liveness::Live(self.nodes.keys().cloned().collect())
     }
-}
-
-/// SHIM
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// .
-    Majority,
-    /// .
-    Half,
-    /// .
-    Minority,
 }
 
 /// A live node.
@@ -257,11 +263,6 @@ impl MembershipHandle {
     /// Where it hears; `None` if it is switched off.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
-    }
-
-    /// SHIM
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        watch::channel(Standing::Majority).1
     }
 
     /// Tells all others these facts of this node, and whoever joins later. If it is switched off,

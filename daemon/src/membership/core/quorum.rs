@@ -9,12 +9,12 @@
 use std::time::{Duration, Instant};
 
 use l2::responder::Fence;
+use rand::seq::IteratorRandom;
 
 use super::super::envelope::State;
 use super::super::identity::{Id, NodeId};
 use super::super::peer::Peer;
 use super::{Core, FENCE_QUESTIONS};
-use rand::seq::IteratorRandom;
 
 /// How many of the voters are with this node, itself included. Voters are the nodes of the list,
 /// less those that have left gracefully and have not come back.

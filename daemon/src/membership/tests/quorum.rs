@@ -94,8 +94,8 @@ fn one_that_another_has_taken_over_from_is_silent_within_its_fence() {
 #[test]
 #[ignore = "takes minutes; it gives the figure that the module's documentation states"]
 fn the_worst_overlap_in_many_schedules() {
-    for nodes in [2, 3, 4, 5, 6, 7, 12, 24] {
-        let seeds = 8_000 / (nodes * nodes) as u64;
+    for nodes in [3, 4, 5, 6, 7, 12, 24] {
+        let seeds = 6_000 / (nodes * nodes) as u64;
         let mut worst: Vec<_> = (0..seeds).map(|n| (worst_overlap(nodes, n), n)).collect();
         worst.sort();
         let some = worst
