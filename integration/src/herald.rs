@@ -122,13 +122,21 @@ impl Herald {
         std::fs::remove_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
+    /// `herald status -o json`: everything in short.
+    pub fn overview(&self) -> Result<Value, String> {
+        self.ask(&["status"])
+    }
+
     /// `herald status SUBJECT -o json`.
     pub fn status(&self, subject: &str) -> Result<Value, String> {
+        self.ask(&["status", subject])
+    }
+
+    fn ask(&self, words: &[&str]) -> Result<Value, String> {
         let socket = self.socket();
         let socket = socket.to_string_lossy();
-        let program = binary();
-        let arguments = ["status", subject, "-o", "json", "--socket", &socket];
-        let text = output(&program.to_string_lossy(), &arguments)?;
+        let arguments = [words, &["-o", "json", "--socket", &socket]].concat();
+        let text = output(&binary().to_string_lossy(), &arguments)?;
         serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
     }
 

@@ -94,6 +94,11 @@ impl Process {
         signal(self.pid(), Signal::HUP);
     }
 
+    /// SIGTERM, without waiting.
+    pub fn interrupt(&self) {
+        signal(self.pid(), Signal::TERM);
+    }
+
     /// SIGTERM, and waits for its end.
     ///
     /// # Panics

@@ -8,6 +8,7 @@
 //! sets the client's cache right.
 
 pub mod capture;
+pub mod failover;
 pub mod frame;
 pub mod scene;
 pub mod traffic;
@@ -261,6 +262,7 @@ impl Machine {
 
     /// Takes packets for virtual addresses, and leaves it to others to answer for them.
     fn serve_vips(&self) {
+        self.netns.sysctl("ipv6/conf/all/keep_addr_on_down", "1");
         self.netns.sysctl("ipv4/conf/all/arp_ignore", "1");
         self.netns.sysctl("ipv4/conf/all/arp_announce", "2");
         self.netns.ip(&format!("route add local {VIPS_V4} dev lo"));

@@ -1,3 +1,4 @@
 //! L2 mode: nodes on one segment, and captures of what they say.
 
 mod answers;
+mod failover;
