@@ -58,6 +58,7 @@ pub fn save(path: &Path, world: &World) -> Result<(), RecordError> {
         // It is what each speaker finds out for itself.
         liveness: _,
         links: _,
+        conflicts: _,
     } = world;
     let password = |peer: &Arc<BgpPeer>| {
         let Password(text) = peer.password.clone()?;

@@ -57,6 +57,8 @@ const ROLES: [Role; 2] = [
         namespaced: &[
             (crd::GROUP, CONFIGURATION, READ),
             (crd::GROUP, &["ipaddresspools/status"], WRITE_STATUS),
+            // Which addresses a stranger has.
+            (crd::GROUP, &["servicel2statuses"], READ),
             (crd::GROUP, &["configurationstates"], OWN),
             (crd::GROUP, &["configurationstates/status"], WRITE_STATUS),
             ("coordination.k8s.io", &["leases"], LEASE),

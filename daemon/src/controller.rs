@@ -16,6 +16,7 @@ use controller::kube::lease::{self, Election};
 use controller::kube::service_status::{
     self, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
 };
+use controller::kube::speakers::{self, Speakers};
 use controller::kube::{Role, Source, client};
 use controller::record::Assignment;
 use controller::snapshot::Snapshot;
@@ -28,7 +29,8 @@ use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::histogram::Histogram;
-use crate::links::{LinksView, keys};
+use crate::links::conflicts::Conflicts;
+use crate::links::{self, LinksView, keys};
 use crate::net::memory;
 use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
@@ -130,6 +132,8 @@ async fn run(args: Args) -> Result<(), String> {
         until_status,
         views,
         problems: ProblemLog::default(),
+        speakers: speakers::hear(&client, namespace),
+        conflicts: Conflicts::default(),
         rounds: None,
         done: 0,
     };
@@ -150,6 +154,9 @@ struct Controller {
     until_status: Histogram,
     views: watch::Sender<Arc<View>>,
     problems: ProblemLog,
+    /// What speakers say of strangers on their links.
+    speakers: watch::Receiver<Arc<Speakers>>,
+    conflicts: Conflicts,
     /// While we lead, and know what earlier leaders wrote.
     rounds: Option<Rounds>,
     done: u64,
@@ -188,6 +195,7 @@ impl Controller {
                     due = due.into_iter().chain([again]).min();
                     continue;
                 }
+                Ok(()) = self.speakers.changed() => self.speakers.mark_unchanged(),
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {}
                 Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
                     memory::trim();
@@ -235,10 +243,12 @@ impl Controller {
         self.problems.log(&snapshot.problems);
         self.done += 1;
         let now = self.clock.now();
-        let round = self
-            .rounds
-            .as_mut()
-            .map(|rounds| rounds.next(snapshot, now, self.done));
+        let strangers = self.speakers.borrow().conflicts.clone();
+        let (conflicts, until) = self.conflicts.next(links::now(), &strangers);
+        let round = self.rounds.as_mut().map(|rounds| {
+            rounds.set_conflicts(conflicts);
+            rounds.next(snapshot, now, self.done)
+        });
         let (world, allocation) = match round {
             None => (snapshot.world.clone(), plan::Allocation::default()),
             Some(round) => {
@@ -262,7 +272,9 @@ impl Controller {
             allocation,
             world,
         }));
-        deadline.map(|deadline| Instant::now() + self.clock.until(deadline))
+        let deadline = deadline.map(|deadline| Instant::now() + self.clock.until(deadline));
+        let until = until.map(Instant::from_std);
+        deadline.into_iter().chain(until).min()
     }
 
     fn wanted(

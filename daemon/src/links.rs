@@ -4,6 +4,7 @@
 //! Only a pool that an L2Advertisement selects is in L2 mode. Without one there is no task, no raw
 //! socket and no membership.
 
+pub mod conflicts;
 pub mod failure;
 mod holding;
 pub mod keys;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use controller::kube::speakers::Speakers;
 use imbl::OrdMap;
 use l2::MacAddr;
-use l2::responder::Fence;
+use l2::responder::{AddressState, Fence};
 use plan::World;
 use plan::elect::{Elections, Elector};
 use plan::health::{self, Class, Why};
@@ -177,6 +178,25 @@ impl Links {
             () = timer => {}
             () = news => {}
         }
+    }
+
+    /// Addresses that a stranger has, and the stranger's link-layer address.
+    pub fn strangers(&self) -> BTreeMap<IpAddr, Arc<str>> {
+        let Some(mode) = &self.mode else {
+            return BTreeMap::new();
+        };
+        let view = mode.view();
+        let states = view.states.iter();
+        let had = states.filter_map(|((address, _), state)| match state {
+            AddressState::Quarantined { by } => Some((*address, by.to_string().into())),
+            AddressState::Fenced
+            | AddressState::InterfaceDown
+            | AddressState::OwnAddress
+            | AddressState::Probing
+            | AddressState::Claimed
+            | AddressState::Contested { .. } => None,
+        });
+        had.collect()
     }
 
     /// Hands over what this node answers for, and ends.

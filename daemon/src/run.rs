@@ -2,6 +2,7 @@
 
 pub mod round;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::time::sleep_until;
 use tracing::info;
 
 use crate::clock::Clock;
+use crate::links::conflicts::Conflicts;
 use crate::links::keys::{self, KeySource};
 use crate::links::{self, Links};
 use crate::net::{interface, memory};
@@ -92,6 +94,7 @@ async fn run(args: Args) -> Result<(), String> {
         None => KeySource::None,
     };
     let daemon = Daemon {
+        conflicts: Conflicts::default(),
         links: Links::new(&node, args.links.options(health), keys::read(keys), None),
         rounds: Rounds::new(node, record, health, args.sharing.options()),
         clock: Clock::start(),
@@ -122,6 +125,7 @@ fn open(
 
 struct Daemon {
     links: Links,
+    conflicts: Conflicts,
     rounds: Rounds,
     clock: Clock,
     source: Source,
@@ -175,8 +179,14 @@ impl Daemon {
         let since = Instant::now();
         let before = self.rounds.assignments();
         let now = self.clock.now();
+        let strangers = match snapshot.world.nodes.len() {
+            // Several hosts allocate each for itself, and must all come to the same.
+            2.. => BTreeMap::new(),
+            _ => self.links.strangers(),
+        };
+        let (conflicts, until) = self.conflicts.next(links::now(), &strangers);
         let elect = |world: &mut World| self.links.next(links::now(), world);
-        let view = self.rounds.next(snapshot, now, elect);
+        let view = self.rounds.next(snapshot, now, conflicts, elect);
         let after = self.rounds.assignments();
         if !Arc::ptr_eq(&before, &after) {
             self.source.set_assignments(after);
@@ -189,7 +199,8 @@ impl Daemon {
         let deadline = view.allocation.deadline;
         let deadline = deadline.map(|deadline| self.clock.until(deadline));
         self.views.send_replace(Arc::new(view));
-        store.into_iter().chain(deadline).min()
+        let until = until.map(|at| at.saturating_duration_since(links::now()));
+        store.into_iter().chain(deadline).chain(until).min()
     }
 
     fn must_listen_again(&self) -> bool {

@@ -87,6 +87,9 @@ pub struct World {
     pub liveness: Liveness,
     /// What else is known of speakers in L2 mode.
     pub links: Arc<Links>,
+    /// Addresses that a stranger has on a link, and the stranger's link-layer address: they are
+    /// given only to who asks for them by name.
+    pub conflicts: Arc<BTreeMap<IpAddr, Arc<str>>>,
 }
 
 /// What elections of L2 mode have to know of speakers, besides which are alive.

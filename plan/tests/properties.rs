@@ -298,10 +298,9 @@ fn free_for(service: &Service, world: &World) -> Option<IpAddr> {
     };
     let mut all = world.pools.values().flat_map(|pool| of_pool(pool));
     all.find(|address| {
-        world
-            .services
-            .values()
-            .all(|other| !other.assigned.contains(address))
+        let mut others = world.services.values();
+        let is_free = others.all(|other| !other.assigned.contains(address));
+        is_free && !world.conflicts.contains_key(address)
     })
 }
 
@@ -369,8 +368,9 @@ fn worlds() -> impl Strategy<Value = World> {
         option::of(racks()),
         option::of(racks()),
     );
-    (services, slices, nodes, pools, sessions).prop_map(
-        |(services, slices, nodes, pools, (ad_rack, other_rack, peer_rack))| {
+    let conflicts = btree_map(any_address(), Just(Arc::from("02:00:00:00:00:09")), 0..3);
+    (services, slices, nodes, pools, sessions, conflicts).prop_map(
+        |(services, slices, nodes, pools, (ad_rack, other_rack, peer_rack), conflicts)| {
             let services = services.into_iter().map(|(name, service)| {
                 let name = object(&service.name.namespace, &name);
                 (name.clone(), Arc::new(Service { name, ..service }))
@@ -396,6 +396,7 @@ fn worlds() -> impl Strategy<Value = World> {
             let ads = [advertisement("a", ad_rack), advertisement("b", other_rack)];
             let peer = peer(peer_rack);
             World {
+                conflicts: Arc::new(conflicts),
                 services: services.into_iter().collect(),
                 endpoint_slices: slices.collect(),
                 nodes: Arc::new(nodes.collect()),

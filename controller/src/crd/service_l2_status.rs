@@ -38,6 +38,24 @@ pub struct ServiceL2StatusStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1_000))]
     pub interfaces: Vec<InterfaceInfo>,
+    /// Hosts that are none of ours and have an address of the Service, which is not answered for
+    /// there. Herald's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub conflicts: Vec<AddressConflict>,
+}
+
+/// A host that has an address of the Service.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct AddressConflict {
+    /// The address.
+    pub ip: String,
+    /// The interface on which the host is.
+    pub interface: String,
+    /// The host's link-layer address.
+    pub mac: String,
 }
 
 /// An interface.

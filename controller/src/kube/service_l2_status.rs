@@ -19,10 +19,16 @@ use super::rate_limit::RateLimit;
 use super::service_bgp_status::{Config, FIELD_MANAGER, labels, object_name, owner, service_of};
 use crate::crd::ServiceL2Status;
 use crate::crd::service_bgp_status::NODE_LABEL;
-use crate::crd::service_l2_status::{InterfaceInfo, ServiceL2StatusStatus};
+use crate::crd::service_l2_status::{AddressConflict, InterfaceInfo, ServiceL2StatusStatus};
 
-/// The interfaces on which a Service is answered for; empty is all.
-pub type Interfaces = Arc<BTreeSet<Arc<str>>>;
+/// How a Service is answered for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// The interfaces; empty is all.
+    pub interfaces: Arc<BTreeSet<Arc<str>>>,
+    /// Hosts that have an address of it.
+    pub conflicts: BTreeSet<AddressConflict>,
+}
 
 /// Writes until dropped.
 #[derive(Debug)]
@@ -47,7 +53,7 @@ impl ServiceL2StatusWriter {
     }
 
     /// All Services that this node answers for.
-    pub fn set(&self, answered: BTreeMap<ObjectName, Interfaces>) {
+    pub fn set(&self, answered: BTreeMap<ObjectName, Answered>) {
         self.keeper.tell(|inbox| *inbox = Some(answered));
     }
 
@@ -61,12 +67,12 @@ impl ServiceL2StatusWriter {
 struct Statuses {
     config: Config,
     /// `None` before it is known.
-    answered: Option<BTreeMap<ObjectName, Interfaces>>,
+    answered: Option<BTreeMap<ObjectName, Answered>>,
 }
 
 impl Kept for Statuses {
     type Object = ServiceL2Status;
-    type Inbox = Option<BTreeMap<ObjectName, Interfaces>>;
+    type Inbox = Option<BTreeMap<ObjectName, Answered>>;
 
     fn about(&self, metadata: &ObjectMeta) -> Option<ObjectName> {
         service_of(metadata)
@@ -90,7 +96,7 @@ impl Kept for Statuses {
     }
 
     fn wanted(&self, service: &ObjectName) -> Option<Wanted> {
-        let interfaces = self.answered.as_ref()?.get(service)?;
+        let answered = self.answered.as_ref()?.get(service)?;
         let info = |name: &Arc<str>| InterfaceInfo {
             name: Some(name.to_string()),
         };
@@ -98,7 +104,8 @@ impl Kept for Statuses {
             node: Some(self.config.node.clone()),
             service_name: Some(service.name.to_string()),
             service_namespace: Some(service.namespace.to_string()),
-            interfaces: interfaces.iter().map(info).collect(),
+            interfaces: answered.interfaces.iter().map(info).collect(),
+            conflicts: answered.conflicts.iter().cloned().collect(),
         };
         Some(Wanted {
             name: object_name("l2", &self.config.node, service),

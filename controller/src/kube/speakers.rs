@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use tracing::debug;
 use super::service_bgp_status::service_of;
 use crate::crd::configuration_state::{COMPONENT_TYPE_LABEL, NODE_NAME_LABEL};
 use crate::crd::service_bgp_status::NODE_LABEL;
+use crate::crd::service_l2_status::AddressConflict;
 use crate::crd::{ConfigurationState, ServiceL2Status};
 
 /// What speakers say, as last heard. `None` until it has been listed.
@@ -30,10 +32,18 @@ pub struct Speakers {
     pub nodes: Option<BTreeSet<Arc<str>>>,
     /// Who answers for a Service. While an address moves there are two who say so: the later one.
     pub owners: Option<BTreeMap<ObjectName, Arc<str>>>,
+    /// Addresses that a host has that is none of ours, with its link-layer address.
+    pub conflicts: BTreeMap<IpAddr, Arc<str>>,
 }
 
-/// A Service, who answers for it, and since when.
-type Owner = (ObjectName, Arc<str>, Option<Time>);
+/// What a ServiceL2Status says.
+#[derive(Clone, Debug, PartialEq)]
+struct Owner {
+    service: ObjectName,
+    node: Arc<str>,
+    since: Option<Time>,
+    conflicts: Vec<(IpAddr, Arc<str>)>,
+}
 
 /// Begins to hear what speakers say in a namespace. Ends with the last receiver.
 pub fn hear(client: &Client, namespace: &str) -> watch::Receiver<Arc<Speakers>> {
@@ -49,7 +59,14 @@ pub fn hear(client: &Client, namespace: &str) -> watch::Receiver<Arc<Speakers>> 
         });
         let statuses = follow(statuses, everybody, owner, |known| {
             let owners = Some(latest(known.values()));
-            replace(&publish, |speakers| speakers.owners = owners);
+            let conflicts = known
+                .values()
+                .flat_map(|owner| owner.conflicts.iter().cloned());
+            let conflicts = conflicts.collect();
+            replace(&publish, |speakers| {
+                speakers.owners = owners;
+                speakers.conflicts = conflicts;
+            });
         });
         tokio::select! {
             () = publish.closed() => {}
@@ -118,18 +135,24 @@ fn node(state: &ConfigurationState) -> Option<Arc<str>> {
 }
 
 fn owner(status: &ServiceL2Status) -> Option<Owner> {
-    let service = service_of(&status.metadata)?;
-    let node = status.labels().get(NODE_LABEL)?;
-    let since = status.metadata.creation_timestamp.clone();
-    Some((service, node.as_str().into(), since))
+    let said = status.status.iter();
+    let conflicts = said.flat_map(|status| &status.conflicts);
+    let conflict =
+        |one: &AddressConflict| Some((one.ip.parse().ok()?, Arc::from(one.mac.as_str())));
+    Some(Owner {
+        service: service_of(&status.metadata)?,
+        node: status.labels().get(NODE_LABEL)?.as_str().into(),
+        since: status.metadata.creation_timestamp.clone(),
+        conflicts: conflicts.filter_map(conflict).collect(),
+    })
 }
 
 /// Of those who say so of one Service, the latest.
 fn latest<'a>(all: impl Iterator<Item = &'a Owner>) -> BTreeMap<ObjectName, Arc<str>> {
     let mut all: Vec<&Owner> = all.collect();
-    all.sort_by(|(_, a, came_a), (_, b, came_b)| (came_a, a).cmp(&(came_b, b)));
+    all.sort_by(|a, b| (&a.since, &a.node).cmp(&(&b.since, &b.node)));
     let all = all.into_iter();
-    all.map(|(service, node, _)| (service.clone(), Arc::clone(node)))
+    all.map(|owner| (owner.service.clone(), Arc::clone(&owner.node)))
         .collect()
 }
 
@@ -146,11 +169,17 @@ mod tests {
             name: name.into(),
         };
         let at = |second| Timestamp::from_second(second).ok().map(Time);
-        let said: [Owner; 4] = [
-            (service("shop"), "b".into(), at(10)),
-            (service("shop"), "a".into(), at(20)),
-            (service("blog"), "b".into(), at(30)),
-            (service("blog"), "a".into(), None),
+        let said = |name, node: &str, since| Owner {
+            service: service(name),
+            node: node.into(),
+            since,
+            conflicts: Vec::new(),
+        };
+        let said = [
+            said("shop", "b", at(10)),
+            said("shop", "a", at(20)),
+            said("blog", "b", at(30)),
+            said("blog", "a", None),
         ];
         let expected = [(service("shop"), "a".into()), (service("blog"), "b".into())];
         assert_eq!(latest(said.iter()), expected.into());

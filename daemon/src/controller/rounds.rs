@@ -4,6 +4,7 @@
 //! is given twice, however late the watch is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use controller::snapshot::{Snapshot, Version};
@@ -41,6 +42,7 @@ pub struct Round {
 #[derive(Debug, Default)]
 pub struct Rounds {
     allocator: Allocator,
+    conflicts: Arc<BTreeMap<IpAddr, Arc<str>>>,
     /// What has been asked for and is not yet in a snapshot.
     unconfirmed: BTreeMap<ObjectName, Write>,
     /// What was last told of Services that something happened to, or that lack something.
@@ -59,9 +61,15 @@ impl Rounds {
         }
     }
 
+    /// From now on strangers have these addresses.
+    pub fn set_conflicts(&mut self, conflicts: Arc<BTreeMap<IpAddr, Arc<str>>>) {
+        self.conflicts = conflicts;
+    }
+
     /// The next round, of this number, at this time.
     pub fn next(&mut self, snapshot: &Snapshot, now: Timestamp, round: u64) -> Round {
-        let world = self.with_unconfirmed(snapshot);
+        let mut world = self.with_unconfirmed(snapshot);
+        world.conflicts = Arc::clone(&self.conflicts);
         let allocation = self.allocator.next(&world, now);
         let mut writes = BTreeMap::new();
         let mut told = BTreeMap::new();

@@ -141,6 +141,11 @@ impl Mode {
         Arc::clone(&self.speakers.borrow_and_update())
     }
 
+    /// How every address is.
+    pub fn view(&self) -> LinkView {
+        self.view.borrow().clone()
+    }
+
     /// Until when this node may answer.
     pub fn fence(&self) -> Fence {
         *self.fence.borrow()

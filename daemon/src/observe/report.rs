@@ -74,6 +74,7 @@ pub fn world(world: &World) -> Value {
         l2_advertisements,
         liveness,
         links,
+        conflicts,
     } = world;
     json!({
         "services": services.values().collect::<Vec<_>>(),
@@ -86,6 +87,7 @@ pub fn world(world: &World) -> Value {
         "l2Advertisements": l2_advertisements.values().collect::<Vec<_>>(),
         "liveness": liveness,
         "links": links,
+        "conflicts": conflicts,
     })
 }
 

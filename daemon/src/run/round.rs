@@ -1,7 +1,7 @@
 //! One round: a snapshot becomes assignments, on disk before anybody hears of them, and
 //! announcements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -55,17 +55,19 @@ impl Rounds {
     }
 
     /// The round at this time, which is not before that of the round before. What it returns may be
-    /// announced: it is on disk. Where it could not be written, each Service has what the record
+    /// announced: it is on disk. Strangers have the addresses of `conflicts`. Where it could not be written, each Service has what the record
     /// says, and the error is in the view. `elect` adds to the World what speakers know of each other,
     /// before it is announced.
     pub fn next(
         &mut self,
         snapshot: &Snapshot,
         now: Timestamp,
+        conflicts: Arc<BTreeMap<IpAddr, Arc<str>>>,
         elect: impl FnOnce(&mut World) -> LinksView,
     ) -> View {
         self.problems.log(&snapshot.problems);
-        let world = self.record.merge(&snapshot.world);
+        let mut world = self.record.merge(&snapshot.world);
+        world.conflicts = conflicts;
         let mut allocation = self.allocator.next(&world, now);
         let mut world = world.with(&allocation);
         let kept = self.kept(&world, snapshot);
@@ -181,9 +183,9 @@ mod tests {
     #[test]
     fn a_round_assigns_and_the_next_one_changes_nothing() {
         let mut rounds = rounds();
-        let first = rounds.next(&snapshot(SERVICE), NOW, alone);
+        let first = rounds.next(&snapshot(SERVICE), NOW, Arc::default(), alone);
         assert_eq!(rounds.assignments().len(), 1);
-        let second = rounds.next(&snapshot(SERVICE), NOW, alone);
+        let second = rounds.next(&snapshot(SERVICE), NOW, Arc::default(), alone);
         assert_eq!(first.world, second.world);
         assert_eq!((first.rounds, second.rounds), (1, 2));
     }
@@ -191,10 +193,10 @@ mod tests {
     #[test]
     fn an_assignment_outlives_a_manifest_that_cannot_be_read_but_not_a_deleted_one() {
         let mut rounds = rounds();
-        rounds.next(&snapshot(SERVICE), NOW, alone);
-        rounds.next(&snapshot("kind: ["), NOW, alone);
+        rounds.next(&snapshot(SERVICE), NOW, Arc::default(), alone);
+        rounds.next(&snapshot("kind: ["), NOW, Arc::default(), alone);
         assert_eq!(rounds.assignments().len(), 1);
-        rounds.next(&snapshot(""), NOW, alone);
+        rounds.next(&snapshot(""), NOW, Arc::default(), alone);
         assert_eq!(rounds.assignments().len(), 0);
     }
 
@@ -218,12 +220,14 @@ mod tests {
                 .map(|s| s.assigned.clone())
                 .collect()
         };
-        let before: Vec<_> = held(&rounds.next(&shared("Cluster", "Cluster"), NOW, alone));
+        let before: Vec<_> =
+            held(&rounds.next(&shared("Cluster", "Cluster"), NOW, Arc::default(), alone));
         assert_eq!(before[0], before[1]);
-        let tolerated = rounds.next(&shared("Cluster", "Local"), NOW, alone);
+        let tolerated = rounds.next(&shared("Cluster", "Local"), NOW, Arc::default(), alone);
         assert_eq!(held(&tolerated), before);
         let deadline = tolerated.allocation.deadline.expect("a deadline");
-        let after: Vec<_> = held(&rounds.next(&shared("Cluster", "Local"), deadline, alone));
+        let after: Vec<_> =
+            held(&rounds.next(&shared("Cluster", "Local"), deadline, Arc::default(), alone));
         assert_ne!(after[0], before[0], "mail was edited, and moves");
         assert_eq!(after[1], before[1]);
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use controller::crd::service_l2_status::AddressConflict;
 use controller::kube::events::{About, Event};
-use controller::kube::service_l2_status::Interfaces;
+use controller::kube::service_l2_status::Answered;
+use l2::responder::AddressState;
 use plan::elect;
 use plan::world::ObjectName;
 
@@ -15,7 +17,7 @@ use crate::view::View;
 /// What has been reported.
 #[derive(Debug, Default)]
 pub struct LinkReports {
-    answered: Option<BTreeMap<ObjectName, Interfaces>>,
+    answered: Option<BTreeMap<ObjectName, Answered>>,
     /// Services that this node has, as Events said.
     assigned: Option<BTreeSet<ObjectName>>,
     failures: BTreeSet<(ObjectName, IpAddr, Failure)>,
@@ -23,7 +25,7 @@ pub struct LinkReports {
 
 impl LinkReports {
     /// The Services that this node answers for, where that is news.
-    pub fn answered(&mut self, view: &View) -> Option<BTreeMap<ObjectName, Interfaces>> {
+    pub fn answered(&mut self, view: &View) -> Option<BTreeMap<ObjectName, Answered>> {
         let now = answered(view);
         let is_news = self.answered.as_ref() != Some(&now);
         is_news.then(|| {
@@ -57,17 +59,32 @@ impl LinkReports {
     }
 }
 
-/// The Services of which this node answers for an address, and on which interfaces.
-fn answered(view: &View) -> BTreeMap<ObjectName, Interfaces> {
-    let mut answered: BTreeMap<ObjectName, Interfaces> = BTreeMap::new();
-    for elected in view.links.elections.by_address.values() {
+/// The Services of which this node answers for an address, and how.
+fn answered(view: &View) -> BTreeMap<ObjectName, Answered> {
+    let mut answered: BTreeMap<ObjectName, Answered> = BTreeMap::new();
+    for (address, elected) in &view.links.elections.by_address {
         let Some(here) = &elected.here else { continue };
-        let interfaces = match &here.interfaces {
-            elect::Interfaces::All => Interfaces::default(),
-            elect::Interfaces::Named(names) => Arc::clone(names),
-        };
+        let states = failure::states(view, *address).into_iter();
+        let conflicts = states.filter_map(|(interface, state)| match state {
+            AddressState::Quarantined { by } => Some(AddressConflict {
+                ip: address.to_string(),
+                interface: interface.to_string(),
+                mac: by.to_string(),
+            }),
+            AddressState::Fenced
+            | AddressState::InterfaceDown
+            | AddressState::OwnAddress
+            | AddressState::Probing
+            | AddressState::Claimed
+            | AddressState::Contested { .. } => None,
+        });
+        let conflicts: BTreeSet<AddressConflict> = conflicts.collect();
         for holder in &elected.holders {
-            answered.insert(holder.clone(), Arc::clone(&interfaces));
+            let entry = answered.entry(holder.clone()).or_default();
+            if let elect::Interfaces::Named(names) = &here.interfaces {
+                entry.interfaces = Arc::clone(names);
+            }
+            entry.conflicts.extend(conflicts.iter().cloned());
         }
     }
     answered

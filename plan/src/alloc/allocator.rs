@@ -71,8 +71,11 @@ fn differ_in_services_only(one: &World, other: &World) -> bool {
         l2_advertisements: _,
         liveness: _,
         links: _,
+        conflicts,
     } = one;
-    Arc::ptr_eq(namespaces, &other.namespaces) && Arc::ptr_eq(pools, &other.pools)
+    Arc::ptr_eq(namespaces, &other.namespaces)
+        && Arc::ptr_eq(pools, &other.pools)
+        && *conflicts == other.conflicts
 }
 
 impl Known {

@@ -57,6 +57,9 @@ impl<'a> Round<'a, '_> {
         self.may_have(service, address, pool)?;
         family_fits(service, position, address)?;
         let requested = &service.requested_addresses;
+        if requested.is_empty() {
+            self.is_unclaimed(address)?;
+        }
         match requested.is_empty() || requested.contains(&address) {
             true => Ok(&pool.name),
             false => Err(Reason::OtherRequested),

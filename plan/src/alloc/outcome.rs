@@ -137,6 +137,13 @@ pub enum Reason {
     NotForService(Arc<str>),
     /// The pool has `avoidBuggyIPs`, and the address ends in .0 or .255.
     Buggy(IpAddr),
+    /// A host that is none of ours has the address.
+    InUseByStranger {
+        /// The address.
+        address: IpAddr,
+        /// The host's link-layer address.
+        by: Arc<str>,
+    },
     /// It asks for other addresses than it holds.
     OtherRequested,
     /// Another Service holds the address, and one of the two has no sharing key, or another key.
@@ -227,6 +234,11 @@ impl fmt::Display for Reason {
             Reason::Buggy(address) => write!(
                 f,
                 "{address} is left out by its pool's avoidBuggyIPs"
+            ),
+            Reason::InUseByStranger { address, by } => write!(
+                f,
+                "{address} is in use by the host {by}: give that host another address, or take \
+                 this one out of the IPAddressPool"
             ),
             Reason::OtherRequested => f.write_str("it asks for other addresses than it held"),
             Reason::InUse { address, holder } => write!(

@@ -91,6 +91,17 @@ impl<'a, 'k> Round<'a, 'k> {
         }
     }
 
+    /// Whether no stranger has the address.
+    pub fn is_unclaimed(&self, address: IpAddr) -> Result<(), Reason> {
+        match self.world.conflicts.get(&address) {
+            Some(by) => Err(Reason::InUseByStranger {
+                address,
+                by: Arc::clone(by),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Decides about the addresses with several holders: what becomes of each that do not agree.
     pub fn settle(&mut self, clock: Option<Clock<'_>>) -> Vec<(IpAddr, Settled)> {
         let disagree = |(address, holders): (IpAddr, Vec<&Arc<Service>>)| {
@@ -295,7 +306,10 @@ impl<'a, 'k> Round<'a, 'k> {
         for address in self.taken.under_key_of(service) {
             let pool = self.index.find(address).filter(|pool| {
                 let of_pools = pools.iter().any(|other| other.name == pool.name);
-                of_pools && pool.offers(address) && family_of(address) == family
+                of_pools
+                    && pool.offers(address)
+                    && family_of(address) == family
+                    && self.is_unclaimed(address).is_ok()
             });
             let Some(pool) = pool else {
                 continue;
@@ -327,7 +341,8 @@ impl<'a, 'k> Round<'a, 'k> {
             .or_insert(Some(range.first));
         // Each step passes an address that is held or never given; the cursor keeps the way.
         while let Some(address) = *cursor {
-            if self.taken.is_free(address) && pool.offers(address) {
+            let unclaimed = !self.world.conflicts.contains_key(&address);
+            if self.taken.is_free(address) && pool.offers(address) && unclaimed {
                 return Some(address);
             }
             *cursor = next_address(address).filter(|_| address < range.last);

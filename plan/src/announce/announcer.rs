@@ -78,6 +78,7 @@ fn differ_in_services_only(one: &World, other: &World) -> bool {
         l2_advertisements: _,
         liveness,
         links: _,
+        conflicts: _,
     } = one;
     Arc::ptr_eq(nodes, &other.nodes)
         && Arc::ptr_eq(pools, &other.pools)

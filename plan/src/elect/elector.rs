@@ -101,6 +101,7 @@ fn differ_in_services_only(one: &World, other: &World) -> bool {
         l2_advertisements,
         liveness,
         links,
+        conflicts: _,
     } = one;
     Arc::ptr_eq(nodes, &other.nodes)
         && Arc::ptr_eq(pools, &other.pools)

@@ -148,6 +148,7 @@ fn word(reason: &Reason) -> &'static str {
         Reason::OtherPool { .. } => "OtherPool",
         Reason::NotForService(_) => "PoolNotForService",
         Reason::Buggy(_) => "BuggyIP",
+        Reason::InUseByStranger { .. } => "IPInUseByStranger",
         Reason::OtherRequested => "OtherIPRequested",
         Reason::InUse { .. } => "IPInUse",
         Reason::SharedOtherwise { .. } => "SharedOtherwise",
