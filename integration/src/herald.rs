@@ -59,9 +59,10 @@ impl Herald {
         }
     }
 
-    /// What the command line has from the next start on, besides the usual.
-    pub fn set_arguments(&mut self, arguments: &[&str]) {
-        self.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+    /// What the command line has from the next start on, besides the usual and what was added.
+    pub fn add_arguments(&mut self, arguments: &[&str]) {
+        let words = arguments.iter().map(|word| (*word).to_owned());
+        self.arguments.extend(words);
     }
 
     /// A program, with its arguments, that runs it from the next start on, such as `setpriv`.
@@ -130,6 +131,27 @@ impl Herald {
     /// `herald status SUBJECT -o json`.
     pub fn status(&self, subject: &str) -> Result<Value, String> {
         self.ask(&["status", subject])
+    }
+
+    /// A Service's entry in `herald status services`.
+    pub fn service_status(&self, name: &str) -> Result<Value, String> {
+        let status = self.status("services")?;
+        let mut services = status["services"].as_array().into_iter().flatten();
+        let is_meant = |service: &&Value| {
+            let known = service["service"].as_str().or(service["name"].as_str());
+            known.is_some_and(|known| known == name || known.ends_with(&format!("/{name}")))
+        };
+        let found = services.find(is_meant);
+        found
+            .cloned()
+            .ok_or_else(|| format!("no Service {name}: {status}"))
+    }
+
+    /// `herald explain NAME`: what people read.
+    pub fn explain(&self, name: &str) -> Result<String, String> {
+        let socket = self.socket();
+        let arguments = ["explain", name, "--socket", &socket.to_string_lossy()];
+        output(&binary().to_string_lossy(), &arguments)
     }
 
     fn ask(&self, words: &[&str]) -> Result<Value, String> {

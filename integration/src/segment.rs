@@ -44,11 +44,14 @@ pub const VIPS_V6: &str = "2001:db8:9:64::/112";
 pub const PORT: u16 = 80;
 /// The link of every machine.
 pub const LINK: &str = "eth0";
-const BRIDGE: &str = "br0";
+/// The bridge of the switch.
+pub const BRIDGE: &str = "br0";
 const KEY: &str = "one-key-of-all-speakers-of-this-segment-of-the-lab\n";
 /// Numbers of the machines that are no nodes.
 const CLIENT: u8 = 100;
 const OBSERVER: u8 = 101;
+/// The same of one that no test has from the beginning.
+pub const STRANGER: u8 = 102;
 
 /// The virtual IPv4 address with this number.
 pub fn vip(number: u16) -> IpAddr {
@@ -135,7 +138,7 @@ impl Segment {
             let machine = machine(&name(number), number);
             machine.serve_vips();
             let mut herald = Herald::sharing(&lab, &name(number), &config);
-            herald.set_arguments(&["--membership-key", &key]);
+            herald.add_arguments(&["--membership-key", &key]);
             let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), PORT);
             Node {
                 _server: Server::start(&machine.netns, everywhere, &name(number)),
@@ -188,6 +191,17 @@ impl Segment {
         nodes.find(|number| self::mac(*number) == mac)
     }
 
+    /// Command line of `herald` on every node from its next start on, besides the usual.
+    pub fn add_arguments(&mut self, arguments: &[&str]) {
+        let nodes = self.nodes.iter_mut();
+        nodes.for_each(|node| node.herald.add_arguments(arguments));
+    }
+
+    /// One more machine, on which nothing runs.
+    pub fn stranger(&self) -> Machine {
+        Machine::plug(&self.lab, &self.switch, "stranger", STRANGER)
+    }
+
     /// Captures ARP and NDP at the observer.
     pub fn witness(&self) -> Capture {
         let netns = &self.observer.netns;
@@ -233,6 +247,28 @@ impl Segment {
 }
 
 impl Node {
+    /// Raw sockets of ARP and NDP, and of anything else, in its namespace.
+    pub fn raw_sockets(&self) -> usize {
+        let table = self.machine.read_proc_net("packet");
+        // The first line has the names of the columns.
+        table.lines().skip(1).count()
+    }
+
+    /// UDP sockets there that hear at a port.
+    pub fn udp_sockets(&self, port: u16) -> usize {
+        let port = format!(":{port:04X}");
+        let at_port = |line: &&str| {
+            let local = line.split_whitespace().nth(1);
+            local.is_some_and(|local| local.ends_with(&port))
+        };
+        let tables = ["udp", "udp6"].map(|name| self.machine.read_proc_net(name));
+        tables
+            .iter()
+            .flat_map(|table| table.lines())
+            .filter(at_port)
+            .count()
+    }
+
     /// Runs its `herald`, again where it has ended.
     pub fn launch(&mut self) {
         self.herald.launch(&self.machine.netns);
@@ -241,7 +277,7 @@ impl Node {
 
 impl Machine {
     /// Makes one, with its link plugged into the bridge.
-    pub fn plug(lab: &Lab, switch: &Netns, role: &str, number: u8) -> Machine {
+    fn plug(lab: &Lab, switch: &Netns, role: &str, number: u8) -> Machine {
         let netns = lab.netns(role);
         let (v4, v6) = (address(number), address6(number));
         let addresses = [
@@ -268,6 +304,12 @@ impl Machine {
         self.netns.ip(&format!("route add local {VIPS_V4} dev lo"));
         self.netns
             .ip(&format!("-6 route add local {VIPS_V6} dev lo"));
+    }
+
+    fn read_proc_net(&self, name: &str) -> String {
+        let path = format!("/proc/thread-self/net/{name}");
+        let text = self.netns.enter(|| std::fs::read_to_string(&path));
+        text.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// As whom it asks.

@@ -12,7 +12,10 @@ const PACKAGES: &[(&str, &str)] = &[
         "containernetworking-plugins",
         "the network of the Pods of a real node",
     ),
-    ("util-linux", "the namespaces of a real node"),
+    (
+        "util-linux",
+        "the namespaces of a real node; a node without a capability",
+    ),
     ("runc", "podman's runtime where crun may not set limits"),
     ("iproute2", "network namespaces, links and routes"),
     (
@@ -23,7 +26,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iputils-ping", "a stream that a failover interrupts"),
     ("ndisc6", "asks by NDP who has an address"),
     ("tcpdump", "the witness of what was on a segment"),
-    ("libcap2-bin", "runs a node without a capability"),
     ("etcd-server", "keeps the objects of the lab's API server"),
     ("openssl", "the key of the lab's ServiceAccounts"),
 ];

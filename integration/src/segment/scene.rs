@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use pnet_base::MacAddr;
 use serde_json::{Value, json};
 
-use super::capture::Capture;
+use super::capture::{Capture, Seen};
+use super::frame::{Form, Message};
 use super::wire::Asker;
 use super::{Segment, VIPS_V4, VIPS_V6, name, vip, vip6};
 use crate::manifests::{endpoint_slice, l2_advertisement, pool, service};
@@ -59,21 +61,40 @@ pub struct Scene {
 impl Scene {
     /// Nodes with these objects; `None` where the machine cannot.
     pub fn start(nodes: u8, objects: &[Value], asked: &[IpAddr]) -> Option<Scene> {
-        let mut segment = Segment::build(nodes)?;
+        Some(Scene::run(Segment::build(nodes)?, objects, asked))
+    }
+
+    /// The same with a segment that is built already.
+    pub fn run(mut segment: Segment, objects: &[Value], asked: &[IpAddr]) -> Scene {
         objects.iter().for_each(|object| segment.write(object));
         let witness = segment.witness();
-        let _asker = segment.ask(asked, ASK_EVERY);
+        let asker = segment.ask(asked, ASK_EVERY);
         segment.nodes.iter_mut().for_each(|node| node.launch());
-        Some(Scene {
-            _asker,
+        Scene {
+            _asker: asker,
             witness,
             segment,
-        })
+        }
     }
 
     /// Three nodes with the usual objects.
     pub fn usual() -> Option<Scene> {
         Scene::start(3, &usual(3), &[vip(1), vip6(1)])
+    }
+
+    /// Announcements of an address by whoever has this link-layer address.
+    pub fn announcements(&self, of: IpAddr, by: MacAddr) -> Vec<(Duration, Form)> {
+        let announced = |one: Seen| match one.frame.message {
+            Message::Announcement { target, at, form } if (target, at) == (of, by) => {
+                Some((one.at, form))
+            }
+            Message::Announcement { .. }
+            | Message::Ask { .. }
+            | Message::Answer { .. }
+            | Message::Echo { .. } => None,
+        };
+        let seen = self.witness.seen().into_iter();
+        seen.filter_map(announced).collect()
     }
 
     /// Waits until one node alone answers; its number.

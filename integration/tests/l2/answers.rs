@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use integration::manifests::service;
 use integration::segment::capture::clock;
-use integration::segment::frame::{Form, Message};
-use integration::segment::scene::{Scene, usual};
+use integration::segment::frame::Form;
+use integration::segment::scene::{Scene, served, usual};
 use integration::segment::{LINK, Segment, mac, name, vip, vip6, witness};
 use integration::wait::{SOON, eventually};
 
@@ -59,30 +60,69 @@ fn a_node_without_herald_does_not_answer_for_virtual_addresses() {
 
 #[test]
 fn on_taking_an_address_it_is_announced_three_times_and_not_for_unrelated_changes() {
-    let Some(scene) = Scene::usual() else { return };
+    // With others, one that is suspected for a moment announces what it has once more.
+    let Some(scene) = alone() else { return };
     let owner = scene.owner(vip(1));
-    let announced = || {
-        let seen = scene.witness.seen().into_iter();
-        let of = seen.filter_map(|one| match one.frame.message {
-            Message::Announcement { target, at, form } if at == mac(owner) => {
-                Some((one.at, target, form))
-            }
-            Message::Announcement { .. }
-            | Message::Ask { .. }
-            | Message::Answer { .. }
-            | Message::Echo { .. } => None,
-        });
-        of.filter(|(_, target, _)| *target == vip(1))
-            .collect::<Vec<_>>()
-    };
+    let announced = || scene.announcements(vip(1), mac(owner));
     let six = eventually("it is announced six times", SOON, || match announced() {
         found if found.len() >= 6 => Ok(found),
         found => Err(format!("{found:?}")),
     });
-    let forms: Vec<Form> = six.iter().map(|(_, _, form)| *form).collect();
+    let forms: Vec<Form> = six.iter().map(|(_, form)| *form).collect();
     assert_eq!(forms, [Form::Request, Form::Reply].repeat(3));
-    assert!(
-        six[5].0 - six[0].0 >= Duration::from_millis(2_150),
-        "{six:?}"
-    );
+    for (pair, after) in six.chunks_exact(2).zip([0, 1_100, 2_200]) {
+        let late = pair[0].0 - six[0].0;
+        assert!(late >= Duration::from_millis(after), "{six:?}");
+    }
+    for change in 1..=10 {
+        let name = format!("other-{change}");
+        let other = service(&name, &[&vip(100 + change).to_string()]);
+        for object in served(other, 1) {
+            scene.segment.write(&object);
+        }
+        eventually("the other Service has an owner", SOON, || {
+            let status = scene.segment.node(owner).herald.service_status(&name)?;
+            let has = status["l2"][0]["owner"].is_string();
+            has.then_some(()).ok_or(status.to_string())
+        });
+    }
+    assert_eq!(announced().len(), 6);
+}
+
+#[test]
+fn an_ipv6_address_is_announced_to_all_nodes_three_times() {
+    let Some(scene) = alone() else { return };
+    let owner = scene.owner(vip6(1));
+    let three = eventually("it is announced three times", SOON, || {
+        match scene.announcements(vip6(1), mac(owner)) {
+            found if found.len() >= 3 => Ok(found),
+            found => Err(format!("{found:?}")),
+        }
+    });
+    assert!(three.iter().all(|(_, form)| *form == Form::Advertisement));
+    assert!(three[2].0 - three[0].0 >= Duration::from_millis(2_200));
+}
+
+#[test]
+fn an_address_is_announced_again_after_the_refresh_time() {
+    let Some(mut segment) = Segment::build(1) else {
+        return;
+    };
+    segment.add_arguments(&["--l2-refresh", "1s"]);
+    let scene = Scene::run(segment, &usual(1), &[vip(1), vip6(1)]);
+    for (address, beginning) in [(vip(1), 6), (vip6(1), 3)] {
+        eventually("it goes on to be announced", SOON, || {
+            match scene.announcements(address, mac(1)).len() {
+                many if many >= 2 * beginning => Ok(()),
+                few => Err(few.to_string()),
+            }
+        });
+    }
+}
+
+/// One node, without refreshing.
+fn alone() -> Option<Scene> {
+    let mut segment = Segment::build(1)?;
+    segment.add_arguments(&["--l2-refresh", "0"]);
+    Some(Scene::run(segment, &usual(1), &[vip(1), vip6(1)]))
 }
