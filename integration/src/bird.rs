@@ -125,6 +125,14 @@ impl Router for Bird {
         state.unwrap_or("Unknown").trim().to_owned()
     }
 
+    fn identifier(&self, neighbour: IpAddr) -> String {
+        let text = self.ask(&format!("show protocols all {}", self.protocol(neighbour)));
+        let text = text.unwrap_or_default();
+        let mut lines = text.lines().map(str::trim);
+        let found = lines.find_map(|line| line.strip_prefix("Neighbor ID:"));
+        found.unwrap_or_default().trim().to_owned()
+    }
+
     fn updates_received(&self, neighbour: IpAddr) -> u64 {
         let text = self.ask(&format!("show protocols all {}", self.protocol(neighbour)));
         let text = text.unwrap_or_default();

@@ -158,6 +158,11 @@ impl Router for Frr {
         state.as_str().unwrap_or("Unknown").to_owned()
     }
 
+    fn identifier(&self, neighbour: IpAddr) -> String {
+        let identifier = self.neighbour(neighbour)["remoteRouterId"].clone();
+        identifier.as_str().unwrap_or_default().to_owned()
+    }
+
     fn updates_received(&self, neighbour: IpAddr) -> u64 {
         let received = &self.neighbour(neighbour)["messageStats"]["updatesRecv"];
         received.as_u64().unwrap_or(0)

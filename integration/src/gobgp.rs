@@ -168,6 +168,13 @@ impl Router for GoBgp {
         name.unwrap_or(&"Unknown").to_string()
     }
 
+    fn identifier(&self, neighbour: IpAddr) -> String {
+        let found = self.json(&["neighbor", &self.name_of(neighbour), "-j"]);
+        let found = found.get(0).unwrap_or(&found);
+        let identifier = found["state"]["router_id"].as_str();
+        identifier.unwrap_or_default().to_owned()
+    }
+
     fn updates_received(&self, neighbour: IpAddr) -> u64 {
         let found = self.json(&["neighbor", &self.name_of(neighbour), "-j"]);
         let found = found.get(0).unwrap_or(&found);

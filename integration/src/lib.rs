@@ -27,6 +27,7 @@ pub mod router;
 pub mod segment;
 pub mod setup;
 pub mod tcp;
+pub mod udp;
 pub mod wait;
 
 pub use lab::{Lab, Need};

@@ -178,6 +178,9 @@ pub trait Router: Sized {
     /// The state of a session, in the router's words; `Established` is spelt so by all.
     fn state(&self, neighbour: IpAddr) -> String;
 
+    /// The BGP Identifier that a neighbour has told; empty while there is none.
+    fn identifier(&self, neighbour: IpAddr) -> String;
+
     /// UPDATEs received on a session; BIRD counts routes in place of messages.
     fn updates_received(&self, neighbour: IpAddr) -> u64;
 

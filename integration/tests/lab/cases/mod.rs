@@ -63,6 +63,8 @@ macro_rules! every_case {
                 a_router_that_only_listens_is_connected_to,
                 herald_listens_where_it_must_not_connect,
                 two_connections_at_once_become_one,
+                the_router_is_told_a_changed_identifier_and_hold_time,
+                a_dynamic_as_number_takes_those_that_it_says_and_no_other,
             ]
             transport: [
                 a_right_password_lets_routes_through,
