@@ -10,6 +10,7 @@
 pub mod capture;
 pub mod failover;
 pub mod frame;
+pub mod partition;
 pub mod scene;
 pub mod traffic;
 pub mod wire;
@@ -35,6 +36,7 @@ use wire::{Asker, Identity, Wire};
 pub const NEEDS: &[Need] = &[
     Need::Program("tcpdump", "tcpdump"),
     Need::Program("ping", "iputils-ping"),
+    Need::Program("nft", "nftables"),
 ];
 /// Where virtual addresses are.
 pub const VIPS_V4: &str = "10.9.64.0/18";

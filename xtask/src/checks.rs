@@ -103,8 +103,8 @@ pub fn crds(arguments: &[String]) -> Outcome {
 }
 
 /// `cargo xtask bench [NAME [ARGUMENTS]]`: arguments go to the benchmark, with or without `--`
-/// before them. Without a name: all but `kube`, which takes half an
-/// hour, and `l2failover`, which takes as long.
+/// before them. Without a name: all but `kube` and those of
+/// the lab of L2 mode, which take half an hour each.
 pub fn bench(arguments: &[String]) -> Outcome {
     let mut bench = command("cargo", &["bench", "--package", "bench"]);
     match arguments {

@@ -65,10 +65,20 @@ impl Scene {
     }
 
     /// The same with a segment that is built already.
-    pub fn run(mut segment: Segment, objects: &[Value], asked: &[IpAddr]) -> Scene {
+    pub fn run(segment: Segment, objects: &[Value], asked: &[IpAddr]) -> Scene {
+        Scene::run_asking(segment, objects, asked, ASK_EVERY)
+    }
+
+    /// The same with another time between two questions for one address.
+    pub fn run_asking(
+        mut segment: Segment,
+        objects: &[Value],
+        asked: &[IpAddr],
+        every: Duration,
+    ) -> Scene {
         objects.iter().for_each(|object| segment.write(object));
         let witness = segment.witness();
-        let asker = segment.ask(asked, ASK_EVERY);
+        let asker = segment.ask(asked, every);
         segment.nodes.iter_mut().for_each(|node| node.launch());
         Scene {
             _asker: asker,

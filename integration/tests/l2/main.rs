@@ -5,4 +5,5 @@ mod candidates;
 mod conflicts;
 mod failover;
 mod interfaces;
+mod partitions;
 mod sockets;
