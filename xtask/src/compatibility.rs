@@ -10,7 +10,9 @@ const DOCUMENT: &str = "docs/compatibility.md";
 const PLACES: &[(&str, &str)] = &[
     ("adj_out", "bgp/tests/adj_out"),
     ("cluster", "integration/tests/cluster/"),
+    ("elect", "plan/tests/elect/"),
     ("kube", "integration/tests/kube/"),
+    ("l2", "integration/tests/l2/"),
     ("lab", "integration/tests/lab/"),
     ("pair", "bgp/tests/pair"),
     ("read", "controller/tests/good_input"),
