@@ -13,7 +13,7 @@ use integration::wait::{SOON, always, eventually_equal};
 use integration::{Lab, Netns};
 use serde_json::json;
 
-use crate::scene::{NODE, NODE_V4, Plan, ROUTER_V4, VIP_1, VIP_2, ip, plain_route};
+use crate::scene::{NODE, NODE_V4, PEER, Plan, ROUTER_V4, VIP_1, VIP_2, ip, plain_route};
 
 /// A node with a link to each of two routers: 10.1.0.254 and 10.2.0.254.
 struct TwoLinks {
@@ -78,6 +78,36 @@ fn an_advertisement_for_one_router_does_not_reach_another() {
     herald.write(&advertisement("all", json!({"peers": ["tor-2"]})));
     eventually_equal("it is withdrawn there", SOON, &0, || first.routes().len());
     eventually_equal("the second keeps it", SOON, &1, || second.routes().len());
+}
+
+#[test]
+fn each_router_gets_the_communities_that_are_meant_for_it() {
+    let Some(links) = TwoLinks::new() else {
+        return;
+    };
+    let first = Bird::start(&links.lab, &links.tors[0], &config("10.1.0.1"));
+    let second = Frr::start(&links.lab, &links.tors[1], &config("10.2.0.1"));
+    let herald = links.herald();
+    let of = |peer: &str, community: &str| json!({"peers": [peer], "communities": [community]});
+    herald.write(&advertisement("all", of("tor-2", "65001:2")));
+    herald.write(&advertisement("first", of(PEER, "65001:1")));
+    let communities = |routes: Vec<Route>| {
+        let communities = routes.into_iter().flat_map(|route| route.communities);
+        communities.collect::<Vec<String>>()
+    };
+    let one = |community: &str| vec![community.to_owned()];
+    eventually_equal("the first's", SOON, &one("65001:1"), || {
+        communities(first.routes())
+    });
+    eventually_equal("the second's", SOON, &one("65001:2"), || {
+        communities(second.routes())
+    });
+    // One is for all again.
+    herald.write(&advertisement("all", json!({"communities": ["65001:2"]})));
+    let both = ["65001:1", "65001:2"].map(str::to_owned).to_vec();
+    eventually_equal("both at the first", SOON, &both, || {
+        communities(first.routes())
+    });
 }
 
 /// AS_TRANS in AS_PATH, which the router mends with AS4_PATH (RFC 6793 §4.2.2, §4.2.3).

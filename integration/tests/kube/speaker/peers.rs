@@ -1,12 +1,13 @@
 //! Sessions of a cluster's nodes: which there are, and their passwords.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use integration::bird::Bird;
-use integration::kube::fabric::{Fabric, PEER, Plan};
+use integration::kube::fabric::{Fabric, OUR_AS, PEER, Plan, ROUTER_AS};
 use integration::kube::shared::Shared;
-use integration::router::Router as _;
-use integration::wait::{LATER, SOON, eventually};
+use integration::manifests::peer;
+use integration::router::{Route, Router as _};
+use integration::wait::{LATER, SOON, eventually, eventually_equal};
 use serde_json::{Value, json};
 
 /// Waits until a node's session is in one of these states; its entry in `herald status peers`.
@@ -114,4 +115,43 @@ fn an_advertisement_is_for_the_nodes_and_services_that_it_selects() {
         (1, json!("noMatchingAdvertisement")),
     ];
     assert_eq!(reasons, expected.into());
+}
+
+#[test]
+fn nodes_may_have_different_as_numbers_for_one_router() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let mut plan = Plan::of(&cluster, &cluster.lab, 2);
+    // Any.
+    plan.neighbour = |neighbour| neighbour.asn = 0;
+    let fabric = plan.establish::<Bird>();
+    let _pods = fabric.serve("web", 1, &[0], json!({}));
+    fabric.await_hops(fabric.vip(1), &[0, 1]);
+    let rack = |rack: &str| json!([{"matchLabels": {"rack": rack}}]);
+    fabric.nodes[0].set_labels(&json!({"rack": "a"}));
+    fabric.nodes[1].set_labels(&json!({"rack": "b"}));
+    let tor = cluster.get("BGPPeer", fabric.herald.namespace(), PEER);
+    let address = tor.expect("it")["spec"]["peerAddress"].clone();
+    let address = address.as_str().expect("an address");
+    fabric
+        .herald
+        .change("BGPPeer", PEER, &json!({"nodeSelectors": rack("a")}));
+    let more = json!({"nodeSelectors": rack("b"), "connectTime": "1s"});
+    fabric
+        .herald
+        .put(peer("tor-b", 65_003, ROUTER_AS, address, more));
+    let expected = BTreeSet::from([(0, vec![OUR_AS]), (1, vec![65_003])]);
+    eventually_equal("each node's AS", SOON, &expected, || {
+        let routes = fabric.router.routes().into_iter();
+        let node = |route: &Route| {
+            let nodes = fabric.nodes.iter();
+            nodes
+                .clone()
+                .position(|node| node.addresses().contains(&route.next_hop))
+        };
+        routes
+            .filter_map(|route| Some((node(&route)?, route.as_path)))
+            .collect()
+    });
 }
