@@ -251,12 +251,12 @@ impl Daemon {
 
     /// `herald status SUBJECT -o json`.
     pub fn status(&self, subject: &str) -> Result<Value, String> {
-        self.ask(&["status", subject])
+        self.ask(&["status", subject, "-o", "json"])
     }
 
     /// `herald status -o json`: everything in short.
     pub fn overview(&self) -> Result<Value, String> {
-        self.ask(&["status"])
+        self.ask(&["status", "-o", "json"])
     }
 
     /// `herald status`, as people see it.
@@ -266,15 +266,15 @@ impl Daemon {
         output(&binary().to_string_lossy(), &arguments)
     }
 
-    /// `herald explain NAMESPACE/NAME -o json`.
+    /// `herald explain NAMESPACE/NAME --json`.
     pub fn explain(&self, service: &str) -> Result<Value, String> {
-        self.ask(&["explain", service])
+        self.ask(&["explain", service, "--json"])
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<Value, String> {
         let socket = self.socket();
         let socket = socket.to_string_lossy();
-        let more = ["-o", "json", "--socket", &socket];
+        let more = ["--socket", &socket];
         let text = output(&binary().to_string_lossy(), &[arguments, &more].concat())?;
         serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
     }

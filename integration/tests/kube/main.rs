@@ -4,6 +4,7 @@ mod access;
 mod controller;
 mod crds;
 mod gate;
+mod links;
 mod nodes;
 mod objects;
 mod outage;
