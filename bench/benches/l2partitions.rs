@@ -3,7 +3,7 @@
 //! was for longer than they may.
 //!
 //! Arguments: the number of schedules (200), the first seed (0), and how many nodes there are (3).
-//! With an even number ARP always passes: halves have nothing else by which to know of each other.
+//! With an even number ARP and NDP always pass: halves have nothing else by which to know of each other.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -60,7 +60,8 @@ pub struct Facts<'a> {
 pub enum Trust {
     /// It knows of all who might.
     Full,
-    /// As many nodes as there are here may be alive elsewhere: whatever is claimed is probed before.
+    /// As many nodes as there are here may be alive elsewhere: whatever is claimed is probed before,
+    /// and left to whichever of them has it ([`Claim::Divided`]).
     Probe,
     /// Nothing may be claimed.
     None,
@@ -110,17 +111,24 @@ impl Holding {
         for (address, elected) in &facts.elections.by_address {
             let Some(here) = &elected.here else { continue };
             let (interfaces, on_conflict) = (interfaces(here), on_conflict(here));
+            let known = self.others.contains_key(address) || facts.owners.contains_key(address);
             if let Some(held) = self.held.get_mut(address) {
+                let before = held.address.claim;
+                held.address.claim = match (facts.trust, before) {
+                    (Trust::Full, Claim::Divided) => Claim::TakenOver,
+                    (Trust::Full, Claim::FirstEver | Claim::TakenOver) => before,
+                    (Trust::Probe | Trust::None, _) => Claim::Divided,
+                };
                 held.given_away = None;
                 held.address.handing_over = false;
                 held.address.interfaces = interfaces;
                 held.address.on_conflict = on_conflict;
                 continue;
             }
-            let known = self.others.contains_key(address) || facts.owners.contains_key(address);
             let claim = match (known, facts.trust) {
                 (true, Trust::Full) => Claim::TakenOver,
-                (false, _) | (_, Trust::Probe | Trust::None) => Claim::FirstEver,
+                (false, Trust::Full) => Claim::FirstEver,
+                (_, Trust::Probe | Trust::None) => Claim::Divided,
             };
             let held = Held {
                 address: Address {

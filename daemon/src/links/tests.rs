@@ -191,7 +191,11 @@ fn without_trust_nothing_is_claimed_and_after_it_all_is_probed() {
     scene.trust = Trust::None;
     assert_eq!(scene.next(), Next::default());
     scene.trust = Trust::Probe;
-    assert_eq!(claim(&scene.next()), Some(Claim::FirstEver));
+    assert_eq!(claim(&scene.next()), Some(Claim::Divided));
+    scene.trust = Trust::Full;
+    assert_eq!(claim(&scene.next()), Some(Claim::TakenOver));
+    scene.trust = Trust::Probe;
+    assert_eq!(claim(&scene.next()), Some(Claim::Divided));
 }
 
 #[test]

@@ -23,7 +23,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// What does not pass between two nodes, one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
-    /// IPv4 and IPv6; ARP does.
+    /// IPv4 and IPv6; ARP and NDP do.
     Ip,
     /// Nothing does.
     Frames,
@@ -205,12 +205,13 @@ fn heal(scene: &mut Scene, state: &mut State) {
 /// Has the switch drop what is cut, from one moment on.
 fn filter(scene: &Scene, cuts: &BTreeMap<(u8, u8), Cut>) {
     let rule = |((from, to), cut): (&(u8, u8), &Cut)| {
-        let kind = match cut {
-            Cut::Ip => "ether type { ip, ip6 } ",
-            Cut::Frames => "",
+        let kinds: &[&str] = match cut {
+            Cut::Ip => &["ether type ip", "ether type ip6 meta l4proto != icmpv6"],
+            Cut::Frames => &[""],
         };
         let (from, to) = (name(*from), name(*to));
-        format!("    iifname \"{from}\" oifname \"{to}\" {kind}drop\n")
+        let rule = |kind| format!("    iifname \"{from}\" oifname \"{to}\" {kind} drop\n");
+        kinds.iter().map(rule).collect::<String>()
     };
     let rules: String = cuts.iter().map(rule).collect();
     let text = format!(

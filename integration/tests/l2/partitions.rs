@@ -28,7 +28,6 @@ fn of_three_nodes_no_two_answer_for_longer_than_the_fence() {
 }
 
 #[test]
-#[ignore = "two halves that probe one address at a time do not heed each other's probes yet"]
-fn of_four_nodes_that_hear_each_others_arp_no_two_answer_for_longer_than_the_fence() {
+fn of_four_nodes_that_hear_each_others_arp_and_ndp_no_two_answer_for_longer_than_the_fence() {
     schedules(4, 100..105);
 }

@@ -52,7 +52,8 @@ impl Interfaces {
     }
 }
 
-/// How an address begins. It matters only when the address is new to the set.
+/// How an address begins. But for [`Claim::Divided`] it matters only when the address is new to the
+/// set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Nobody is known to have had it: it is probed first (RFC 5227 §2.1, RFC 4862 §5.4), and not
@@ -62,6 +63,11 @@ pub enum Claim {
     /// answered for and announced at once. Failover must not wait for probes. A stranger that took
     /// it meanwhile is found when it defends itself.
     TakenOver,
+    /// Others of our nodes may be alive without our knowing, and claim it as we do: it is probed
+    /// first, and left to a speaker that has it. Of several that probe it at the same time, or
+    /// have claimed it, the one with the lowest link-layer address goes on. The others probe it
+    /// again and again ([`super::config::YIELD`]).
+    Divided,
 }
 
 /// What happens when a stranger claims an address that is ours (RFC 5227 §2.4).

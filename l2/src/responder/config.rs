@@ -29,6 +29,9 @@ pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(1_100);
 pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// A claim this soon after our defence may have been on its way before it.
 pub const DEFENCE_HEARD_AFTER: Duration = Duration::from_secs(1);
+/// An address that was left to another speaker ([`super::Claim::Divided`]) is probed again after this
+/// long.
+pub const YIELD: Duration = Duration::from_secs(2);
 /// A conflict is over when nobody else has claimed the address for this long.
 pub const CONFLICT_OVER_AFTER: Duration = Duration::from_secs(60);
 /// The first quarantine of an address; each further one is twice as long.

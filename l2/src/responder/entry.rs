@@ -7,7 +7,7 @@ use pnet_base::MacAddr;
 use super::address::{Address, Claim, OnConflict};
 use super::config::{
     ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
-    DEFEND_INTERVAL, FIRST_QUARANTINE, MAX_QUARANTINE,
+    DEFEND_INTERVAL, FIRST_QUARANTINE, MAX_QUARANTINE, YIELD,
 };
 use super::event::{AddressCounters, AddressState};
 use super::queue::Purpose;
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     state: State,
     on_conflict: OnConflict,
     handing_over: bool,
+    /// It is left to other speakers as [`Claim::Divided`] says.
+    is_divided: bool,
     /// Quarantines since it was last calm, and when the last began.
     quarantines: (u32, Option<Instant>),
     /// What the caller has last been told.
@@ -109,13 +111,14 @@ impl Entry {
     /// One that says nothing until it may. `claimed`: the address is ours on another interface.
     pub(super) fn new(address: &Address, claimed: bool) -> Entry {
         let resume = match (address.claim, claimed) {
-            (Claim::FirstEver, false) => Resume::Probe,
+            (Claim::FirstEver, false) | (Claim::Divided, _) => Resume::Probe,
             (Claim::FirstEver, true) | (Claim::TakenOver, _) => Resume::Announce,
         };
         Entry {
             state: State::Silent(Silence::Fenced, resume),
             on_conflict: address.on_conflict,
             handing_over: address.handing_over,
+            is_divided: address.claim == Claim::Divided,
             quarantines: (0, None),
             reported: None,
             other_owner: None,
@@ -126,6 +129,7 @@ impl Entry {
     /// Takes what the desired set says of the address now.
     pub(super) fn set(&mut self, now: Instant, address: &Address) {
         self.on_conflict = address.on_conflict;
+        self.is_divided = address.claim == Claim::Divided;
         let kept = self.handing_over && !address.handing_over;
         self.handing_over = address.handing_over;
         if kept {
@@ -274,6 +278,7 @@ impl Entry {
         &mut self,
         by: MacAddr,
         is_speaker: bool,
+        ours: MacAddr,
         context: &mut Context<'_>,
     ) -> Option<Send> {
         let now = context.now;
@@ -281,6 +286,10 @@ impl Entry {
             State::Silent(..) => None,
             State::Probing { .. } | State::Claimed { .. } if is_speaker || self.handing_over => {
                 self.other_owner = Some(by);
+                let is_claimed = matches!(self.state, State::Claimed { .. });
+                if is_speaker && self.is_divided && (by < ours || !is_claimed) {
+                    self.leave_to_speaker(context);
+                }
                 None
             }
             State::Probing { .. } => {
@@ -322,8 +331,17 @@ impl Entry {
 
     /// Somebody else probes the address while we do: neither may have it (RFC 5227 §2.1.1,
     /// RFC 4862 §5.4.3). One that is ours is defended by the answer that its probe gets.
-    pub(super) fn probed_by(&mut self, by: MacAddr, is_speaker: bool, context: &mut Context<'_>) {
+    pub(super) fn probed_by(
+        &mut self,
+        by: MacAddr,
+        is_speaker: bool,
+        ours: MacAddr,
+        context: &mut Context<'_>,
+    ) {
         match &self.state {
+            State::Probing { .. } if is_speaker && self.is_divided && by < ours => {
+                self.leave_to_speaker(context);
+            }
             State::Probing { .. } if !is_speaker && !self.handing_over => {
                 self.counters.conflicts += 1;
                 self.quarantine(by, context);
@@ -333,6 +351,14 @@ impl Entry {
             | State::Claimed { .. }
             | State::Quarantined(_) => {}
         }
+    }
+
+    /// Begins to probe anew, some time later.
+    fn leave_to_speaker(&mut self, context: &mut Context<'_>) {
+        self.state = State::Probing {
+            sent: 0,
+            next: context.now + context.random.jitter(YIELD),
+        };
     }
 
     fn quarantine(&mut self, by: MacAddr, context: &mut Context<'_>) {

@@ -22,7 +22,7 @@ pub use address::{Address, AddressSet, Claim, Interfaces, OnConflict, Refusal, R
 pub use config::{
     ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
     DEFEND_INTERVAL, FIRST_QUARANTINE, MAX_ADDRESSES, MAX_INTERFACES, MAX_PROBE_TIME,
-    MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH,
+    MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH, YIELD,
 };
 pub use event::{
     Action, AddressCounters, AddressState, AddressStatus, Counters, Event, Fence, Received,

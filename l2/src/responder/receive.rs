@@ -120,15 +120,16 @@ impl Responder {
             return;
         }
         let is_speaker = self.speakers.contains(&by);
+        let ours = link.interface.mac;
         let mut context = Context {
             now,
             config: &self.config,
             random: &mut self.random,
         };
         let step = |entry: &mut super::entry::Entry| match heard {
-            Heard::Claim => entry.claimed_by(by, is_speaker, &mut context),
+            Heard::Claim => entry.claimed_by(by, is_speaker, ours, &mut context),
             Heard::Probe => {
-                entry.probed_by(by, is_speaker, &mut context);
+                entry.probed_by(by, is_speaker, ours, &mut context);
                 None
             }
         };

@@ -6,6 +6,7 @@ mod announcing;
 mod answering;
 mod bounds;
 mod conflicts;
+mod divided;
 mod fence;
 mod handing_over;
 mod interfaces;

@@ -1,0 +1,106 @@
+//! Speakers that hear each other on the link and nowhere else.
+
+use l2::MacAddr;
+use l2::responder::{Address, Claim, YIELD};
+
+use crate::common::VIPS;
+use crate::common::segment::Segment;
+
+fn divided() -> Address {
+    Address::new(Claim::Divided)
+}
+
+/// Two that know each other.
+fn two(vip: &'static str, entropy: u64) -> (Segment, [MacAddr; 2]) {
+    let mut segment = Segment::new(vip, 2, entropy);
+    segment.acquaint();
+    segment.run(200);
+    let macs = [0, 1].map(|station: usize| segment.stations[station].mac);
+    (segment, macs)
+}
+
+fn yielded() -> u64 {
+    2 * YIELD.as_millis() as u64
+}
+
+#[test]
+fn of_two_that_probe_at_the_same_time_only_the_lower_claims() {
+    for vip in VIPS {
+        for entropy in 0..50 {
+            let (mut segment, [low, _]) = two(vip, entropy);
+            segment.give(0, Some(divided()));
+            segment.give(1, Some(divided()));
+            for _ in 0..40 {
+                segment.run(100);
+                let answered = segment.ask();
+                assert!(
+                    answered.iter().all(|by| *by == low),
+                    "{entropy}: {answered:?}"
+                );
+            }
+            assert_eq!(segment.ask(), [low]);
+        }
+    }
+}
+
+#[test]
+fn one_that_has_it_keeps_it_from_a_lower_one_that_probes() {
+    for vip in VIPS {
+        for entropy in 0..50 {
+            let (mut segment, [_, high]) = two(vip, entropy);
+            segment.give(1, Some(divided()));
+            segment.run(1_500);
+            segment.give(0, Some(divided()));
+            for _ in 0..80 {
+                segment.run(100);
+                assert_eq!(segment.ask(), [high], "{entropy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_other_takes_over_when_the_owner_is_gone() {
+    for vip in VIPS {
+        let (mut segment, [low, high]) = two(vip, 1);
+        segment.give(0, Some(divided()));
+        segment.give(1, Some(divided()));
+        segment.run(1_500);
+        assert_eq!(segment.ask(), [low]);
+        segment.stations[0].connected = false;
+        segment.run(yielded() + 1_500);
+        assert_eq!(segment.ask(), [high]);
+    }
+}
+
+#[test]
+fn when_all_hear_each_other_again_the_elected_one_answers_at_once() {
+    for vip in VIPS {
+        let (mut segment, [low, high]) = two(vip, 1);
+        segment.give(0, Some(divided()));
+        segment.give(1, Some(divided()));
+        segment.run(1_500);
+        assert_eq!(segment.ask(), [low]);
+        segment.give(0, None);
+        segment.give(1, Some(Address::new(Claim::TakenOver)));
+        segment.run(10);
+        assert_eq!(segment.ask(), [high]);
+    }
+}
+
+#[test]
+fn of_two_that_have_claimed_it_the_higher_falls_silent_when_it_hears_the_other() {
+    for vip in VIPS {
+        let (mut segment, [low, _]) = two(vip, 1);
+        segment.stations[1].connected = false;
+        segment.give(0, Some(divided()));
+        segment.give(1, Some(divided()));
+        segment.run(5_000);
+        segment.stations[1].connected = true;
+        let now = segment.now();
+        let again = l2::responder::Event::Announce(crate::common::ip(vip));
+        segment.stations[0].responder.handle(now, again);
+        segment.run(10);
+        assert_eq!(segment.ask(), [low]);
+    }
+}
