@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use l2::MacAddr;
 use l2::responder::{AddressState, Refusal};
+use plan::elect::{self, Elected, NotElected};
 use plan::world::ObjectName;
 
 use super::LinksView;
@@ -15,6 +16,9 @@ use crate::view::View;
 
 /// Prefixes that are named, at most.
 const MAX_SUBNETS: usize = 16;
+
+/// Addresses that nobody answers for of which is looked why, at most.
+const MAX_LOOKS: usize = 16;
 
 /// Why an address is not answered for, or not asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +53,8 @@ pub enum Failure {
     TooMany,
     /// The whole of L2 mode does not work.
     Trouble(Arc<str>),
+    /// No node has an interface that is up of those that the L2Advertisements name.
+    NoInterface,
 }
 
 impl fmt::Display for Failure {
@@ -86,6 +92,10 @@ impl fmt::Display for Failure {
                 l2::responder::MAX_ADDRESSES
             ),
             Failure::Trouble(why) => f.write_str(why),
+            Failure::NoInterface => f.write_str(
+                "no node has an interface that is up of those that its L2Advertisements select: \
+                 see interfaces",
+            ),
         }
     }
 }
@@ -94,11 +104,21 @@ impl fmt::Display for Failure {
 pub fn all(view: &View) -> BTreeSet<(ObjectName, IpAddr, Failure)> {
     let mut failures = BTreeSet::new();
     let links = &view.links;
+    let mut looks = match speaks_for_all(view) {
+        true => MAX_LOOKS,
+        false => 0,
+    };
     for (address, elected) in &links.elections.by_address {
         let mut add = |failure: &Failure| {
             let holders = elected.holders.iter();
             failures.extend(holders.map(|name| (name.clone(), *address, failure.clone())));
         };
+        if elected.owner.is_none() && looks > 0 {
+            looks -= 1;
+            if nobody_has_the_interface(view, elected) {
+                add(&Failure::NoInterface);
+            }
+        }
         if elected.here.is_none() {
             continue;
         }
@@ -129,6 +149,27 @@ pub fn all(view: &View) -> BTreeSet<(ObjectName, IpAddr, Failure)> {
         }
     }
     failures
+}
+
+/// Whether this node is the one that tells of what is wrong with no node in particular: the first of
+/// those that are alive.
+fn speaks_for_all(view: &View) -> bool {
+    let live = view.links.live.as_ref();
+    let live = live.and_then(|live| live.nodes.keys().next());
+    let first = live.or_else(|| view.world.nodes.keys().next());
+    first.is_none_or(|first| *first == view.node)
+}
+
+/// Whether some node would be a candidate, had it the interface.
+fn nobody_has_the_interface(view: &View, elected: &Elected) -> bool {
+    let election = elected.holders.first().and_then(|name| {
+        let options = plan::health::Options::default();
+        elect::election_of(&view.world, name, Some(&view.node), options)
+    });
+    let reasons = election.into_iter().flat_map(|election| election.others);
+    reasons
+        .map(|(_, reason)| reason)
+        .any(|reason| reason == NotElected::NoInterface)
 }
 
 /// The prefixes of the address's family, on the interfaces that it is for; a few.

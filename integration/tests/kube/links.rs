@@ -184,6 +184,37 @@ fn one_node_answers_says_so_and_leaves_the_address_to_another_when_it_is_cordone
 }
 
 #[test]
+fn an_interface_that_no_node_has_is_named_and_nobody_answers_until_it_is_there() {
+    let Some(segment) = Segment::start("10.244.253.0/24") else {
+        return;
+    };
+    let of_interfaces = |names: &Value| json!({"interfaces": names});
+    let put = |names| {
+        let spec = of_interfaces(&names);
+        segment.herald.put(l2_advertisement("segment", spec));
+    };
+    put(json!(["nope0"]));
+    let service = segment.serve("web");
+    let address = segment.address("web", None);
+    eventually("the Service's Event says why", SOON, || {
+        let events = segment.cluster.events_of(&service);
+        let events = events.map_err(|failure| failure.to_string())?;
+        let mut told = events
+            .iter()
+            .filter(|one| one["reason"] == "announceFailed");
+        let note = |event: &Value| event["message"].to_string().contains("see interfaces");
+        told.any(note).then_some(()).ok_or(format!("{events:#?}"))
+    });
+    assert_eq!(segment.statuses(), [Value::Null; 0]);
+    assert!(!segment.arping(address).contains("reply from"));
+    put(json!(["nope0", LINK]));
+    segment.owner("web", address, None);
+    let statuses = segment.statuses();
+    let interfaces: Vec<&Value> = statuses.iter().map(|one| &one["interfaces"]).collect();
+    assert_eq!(interfaces, [&json!([{"name": LINK}, {"name": "nope0"}])]);
+}
+
+#[test]
 fn an_address_that_a_stranger_has_is_named_and_the_service_is_given_another_one() {
     let Some(segment) = Segment::start("10.244.252.0/24") else {
         return;
