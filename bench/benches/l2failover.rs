@@ -27,9 +27,9 @@ fn main() {
     println!("{rounds} rounds each; milliseconds: p50 / p99 / max");
     println!(
         "| failure | another node answers | ping passes again | a request passes again | \
-         pings lost, worst of its round | two answered |"
+         pings lost, worst of its round | two answered | nobody answered at its return |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for failure in Failure::ALL.into_iter().filter(is_chosen) {
         let Some(mut failover) = Failover::start() else {
             return;
@@ -61,7 +61,7 @@ fn row(failure: Failure, rounds: &[Round]) -> String {
         stale => format!(" **{stale} stale answers**"),
     };
     format!(
-        "| {failure} | {} | {} | {} | {} of {}, {} | {}{warning} |",
+        "| {failure} | {} | {} | {} | {} of {}, {} | {} | {}{warning} |",
         figures(&|round| round.answered_after),
         figures(&|round| round.pings.longest_pause),
         figures(&|round| round.requests.longest_pause),
@@ -69,5 +69,6 @@ fn row(failure: Failure, rounds: &[Round]) -> String {
         sums.1,
         worst.0,
         figures(&|round| round.overlap),
+        figures(&|round| round.silence_at_return),
     )
 }

@@ -17,6 +17,9 @@ use crate::link_io::LinkView;
 /// An address that another node was elected for is answered for this long, unless that node is heard
 /// before: as long as the fence of a node that died, so that two never answer for longer than that.
 pub const HAND_OVER: Duration = Duration::from_millis(240);
+/// A claim that was heard so long before the address was given away is that of its next owner, which
+/// has heard of the election before this node has.
+pub const HEARD_BEFORE: Duration = Duration::from_millis(500);
 /// After another speaker has claimed what was given to this node: if it is still so by then, one of
 /// the two has not heard of the other's election, and the caches of the segment are set right.
 pub const REPEAT_AFTER: Duration = Duration::from_millis(300);
@@ -156,7 +159,7 @@ impl Holding {
                 return false;
             }
             let since = held.give_away(now);
-            let taken = heard(facts.view, *address).is_some_and(|at| at >= since);
+            let taken = heard(facts.view, *address).is_some_and(|at| at + HEARD_BEFORE >= since);
             let until = since + HAND_OVER;
             if taken || until <= now {
                 return false;

@@ -8,7 +8,9 @@ use imbl::OrdMap;
 use l2::responder::{Claim, OnConflict};
 use plan::elect::{Elected, Elections, Here, Interfaces};
 
-use super::holding::{Facts, HAND_OVER, Holding, Next, REPEAT_AFTER, REPEAT_EVERY, Trust};
+use super::holding::{
+    Facts, HAND_OVER, HEARD_BEFORE, Holding, Next, REPEAT_AFTER, REPEAT_EVERY, Trust,
+};
 use crate::link_io::LinkView;
 use crate::link_io::view::OtherOwner;
 
@@ -111,14 +113,23 @@ fn an_address_that_nobody_is_known_to_have_had_is_probed_first() {
 fn an_address_that_goes_to_another_node_is_answered_for_until_that_one_is_heard() {
     let mut scene = Scene::new();
     scene.elect(Some("me"));
-    // What was claimed before it was given away does not count.
+    // What was claimed long before it was given away does not count.
     scene.hear();
-    scene.now += Duration::from_millis(1);
+    scene.now += HEARD_BEFORE + Duration::from_millis(1);
     let given = scene.elect(Some("other"));
     assert!(is_handed_over(&given));
     assert_eq!(given.due, Some(scene.now + HAND_OVER));
     scene.now += Duration::from_millis(5);
     assert_eq!(scene.hear(), Next::default());
+}
+
+#[test]
+fn an_owner_that_has_heard_of_its_election_first_is_not_answered_beside() {
+    let mut scene = Scene::new();
+    scene.elect(Some("me"));
+    scene.hear();
+    scene.now += HEARD_BEFORE;
+    assert_eq!(scene.elect(Some("other")), Next::default());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::capture::{Capture, Seen, clock};
 use super::frame::Message;
 use super::scene::{Scene, usual};
 use super::traffic::{Requests, Stream, echoes, ping};
-use super::witness::{answers, longest_overlap, reigns};
+use super::witness::{answers, longest_overlap, reigns, silences};
 use super::{LINK, PORT, Segment, mac, name, node_object, vip};
 use crate::manifests::merge;
 use crate::process::Process;
@@ -133,6 +133,8 @@ pub struct Round {
     pub requests: Stream,
     /// How long two answered at once, as captured: at most the fence and [`PAUSE`].
     pub overlap: Duration,
+    /// The longest time that nobody answered while the old owner came back and took over again.
+    pub silence_at_return: Duration,
     /// Answers of the old owner, when it was well again, before it had announced the address: they
     /// can only be to questions from before.
     pub stale_answers: usize,
@@ -183,6 +185,7 @@ impl Failover {
         let resumed = clock();
         failure.heal(&mut self.scene.segment, from);
         self.await_health();
+        let returned = clock();
         let seen = self.scene.witness.since(begin);
         let answered = answers(&seen, self.address);
         let of_others = answered.iter().find(|(_, by)| *by != mac(from));
@@ -191,7 +194,10 @@ impl Failover {
         let after = after.filter(|one| one.frame.claim() == Some((self.address, mac(from))));
         let is_answer = |one: &&Seen| matches!(one.frame.message, Message::Answer { .. });
         let reigns = reigns(&seen, self.address, PAUSE * 2);
+        let silent = silences(&reigns, resumed, returned, PAUSE * 2).into_iter();
+        let silent = silent.map(|(from, to)| to.saturating_sub(from.max(resumed)));
         Round {
+            silence_at_return: silent.max().unwrap_or_default(),
             from,
             to,
             taken_after,

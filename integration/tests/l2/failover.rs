@@ -21,6 +21,7 @@ fn rounds(failure: Failure, check: impl Fn(&Round)) {
         assert_eq!(round.stale_answers, 0, "{round:?}");
         assert!(round.answered_after < AT_LAST, "{round:?}");
         assert!(round.overlap < OVERLAP, "{round:?}");
+        assert!(round.silence_at_return < AT_LAST, "{round:?}");
         assert!(
             round.pings.sent > 100 && round.requests.sent > 10,
             "{round:?}"

@@ -57,7 +57,8 @@ impl Interfaces {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Nobody is known to have had it: it is probed first (RFC 5227 §2.1, RFC 4862 §5.4), and not
-    /// answered for meanwhile.
+    /// answered for meanwhile. A speaker that answers a probe has had it, and probed it then: it is
+    /// claimed at once.
     FirstEver,
     /// One of our nodes had it, which has probed it then, or this one before a restart: it is
     /// answered for and announced at once. Failover must not wait for probes. A stranger that took

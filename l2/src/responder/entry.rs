@@ -286,9 +286,23 @@ impl Entry {
             State::Silent(..) => None,
             State::Probing { .. } | State::Claimed { .. } if is_speaker || self.handing_over => {
                 self.other_owner = Some(by);
-                let is_claimed = matches!(self.state, State::Claimed { .. });
-                if is_speaker && self.is_divided && (by < ours || !is_claimed) {
-                    self.leave_to_speaker(context);
+                match self.state {
+                    State::Probing { .. } if is_speaker && self.is_divided => {
+                        self.leave_to_speaker(context);
+                    }
+                    // One of our nodes has it, and has probed it then: it hands it over, and will
+                    // not answer for as long as probing takes.
+                    State::Probing { sent: 1.., .. } if is_speaker && !self.handing_over => {
+                        self.state = claimed(now);
+                        return self.announce(context);
+                    }
+                    State::Claimed { .. } if is_speaker && self.is_divided && by < ours => {
+                        self.leave_to_speaker(context);
+                    }
+                    State::Probing { .. }
+                    | State::Claimed { .. }
+                    | State::Silent(..)
+                    | State::Quarantined(_) => {}
                 }
                 None
             }

@@ -3,7 +3,8 @@
 use l2::responder::{Action, Address, Event, OnConflict};
 
 use crate::common::frames::{announcements, answer, claim, question};
-use crate::common::{ETH0, Node, SPEAKER, STRANGER, VIPS, ip, taken_over};
+use crate::common::segment::Segment;
+use crate::common::{ETH0, Node, SPEAKER, STRANGER, VIPS, first_ever, ip, taken_over};
 
 fn leaving() -> Address {
     Address {
@@ -78,5 +79,28 @@ fn what_was_to_be_said_before_is_not_said_while_it_is_handed_over() {
         node.addresses(&[(vip, leaving())]);
         node.run(30_000);
         assert_eq!(node.sent(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_node_that_does_not_know_of_the_old_owner_takes_over_when_that_one_answers_its_probe() {
+    for vip in VIPS {
+        for entropy in 0..50 {
+            let mut segment = Segment::new(vip, 2, entropy);
+            segment.acquaint();
+            segment.run(200);
+            let [old, new] = [0, 1].map(|station: usize| segment.stations[station].mac);
+            segment.give(0, Some(taken_over()));
+            segment.run(3_000);
+            assert_eq!(segment.ask(), [old]);
+            segment.give(0, Some(leaving()));
+            segment.give(1, Some(first_ever()));
+            segment.run(120);
+            assert!(segment.ask().contains(&new), "{entropy}");
+            let others = &segment.stations[0].actions;
+            let heard =
+                |action: &Action| matches!(action, Action::OtherOwner { by, .. } if *by == new);
+            assert!(others.iter().any(heard), "{entropy}");
+        }
     }
 }
