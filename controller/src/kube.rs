@@ -21,6 +21,7 @@ pub mod speakers_secret;
 
 mod backoff;
 mod keeper;
+mod lean;
 mod object;
 mod rate_limit;
 mod secrets;

@@ -14,7 +14,7 @@ use futures::stream::{BoxStream, FuturesUnordered, StreamExt as _};
 use http::Method;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::ApiResource;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -27,6 +27,7 @@ use tracing::{debug, warn};
 
 use super::call::{Caller, Counts, Failure, JSON, MERGE, Written};
 use super::fence::Fence;
+use super::lean::Reported;
 use super::queue::{Queue, Urgency};
 use super::rate_limit::RateLimit;
 
@@ -181,9 +182,9 @@ struct There {
     owner: Option<Arc<str>>,
 }
 
-type Events = BoxStream<'static, watcher::Result<Event<DynamicObject>>>;
+type Events = BoxStream<'static, watcher::Result<Event<Reported>>>;
 
-fn events(api: &Api<DynamicObject>, watch: &watcher::Config) -> Events {
+fn events(api: &Api<Reported>, watch: &watcher::Config) -> Events {
     let events = watcher::watcher(api.clone(), watch.clone());
     events.default_backoff().boxed()
 }
@@ -214,7 +215,7 @@ struct Task<K: Kept> {
     events: Events,
     /// While there is a list on its way: by then it has ended, or another one begins.
     list_by: Option<Instant>,
-    watch: (Api<DynamicObject>, watcher::Config),
+    watch: (Api<Reported>, watcher::Config),
     /// Of a list that has not ended.
     listing: Objects,
     /// `None` before the first list has ended.
@@ -252,7 +253,7 @@ impl<K: Kept> Task<K> {
         }
     }
 
-    fn event(&mut self, event: watcher::Result<Event<DynamicObject>>) {
+    fn event(&mut self, event: watcher::Result<Event<Reported>>) {
         match event {
             Ok(Event::Init) => {
                 self.listing.clear();
@@ -282,13 +283,13 @@ impl<K: Kept> Task<K> {
         }
     }
 
-    fn read(&self, object: &DynamicObject) -> Option<(ObjectName, There)> {
+    fn read(&self, object: &Reported) -> Option<(ObjectName, There)> {
         let about = self.kept.about(&object.metadata)?;
         let owner = object.owner_references().first();
         let there = There {
             name: object.name_any().into(),
             version: version(object.resource_version().as_deref()),
-            digest: Some(digest(&object.data["status"])),
+            digest: Some(digest(&object.status)),
             owner: owner.map(|owner| owner.uid.as_str().into()),
         };
         Some((about, there))

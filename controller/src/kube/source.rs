@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::lean::Lean;
 use super::object;
 use super::secrets;
 use super::watch::{Change, Reading, refresh, watch};
@@ -168,8 +169,8 @@ async fn refresh_services(
     mut refreshes: mpsc::Receiver<oneshot::Sender<()>>,
 ) {
     while let Some(done) = refreshes.recv().await {
-        let services: Api<core::Service> = Api::all(client.clone());
-        let read = |service| read_service(&service, &options, role);
+        let services: Api<Lean<core::Service>> = Api::all(client.clone());
+        let read = |Lean(service)| read_service(&service, &options, role);
         refresh(Kind::Service, services, read, changes.clone(), done).await;
     }
 }
@@ -188,20 +189,20 @@ fn start_watches(
     changes: &mpsc::Sender<Change>,
 ) -> BTreeSet<Kind> {
     let mut kinds = BTreeSet::from([Kind::Service, Kind::Node, Kind::Namespace]);
-    let services: Api<core::Service> = Api::all(client.clone());
+    let services: Api<Lean<core::Service>> = Api::all(client.clone());
     let ours = options.clone();
-    let read = move |service| read_service(&service, &ours, role);
+    let read = move |Lean(service)| read_service(&service, &ours, role);
     tasks.spawn(watch(Kind::Service, services, read, changes.clone()));
-    let nodes: Api<core::Node> = Api::all(client.clone());
-    let read = |node| (object::node(&node), None);
+    let nodes: Api<Lean<core::Node>> = Api::all(client.clone());
+    let read = |Lean(node)| (object::node(&node), None);
     tasks.spawn(watch(Kind::Node, nodes, read, changes.clone()));
-    let namespaces: Api<core::Namespace> = Api::all(client.clone());
-    let read = |namespace| (object::namespace(&namespace), None);
+    let namespaces: Api<Lean<core::Namespace>> = Api::all(client.clone());
+    let read = |Lean(namespace)| (object::namespace(&namespace), None);
     tasks.spawn(watch(Kind::Namespace, namespaces, read, changes.clone()));
     if role == Role::Speaker {
         kinds.extend([Kind::EndpointSlice, Kind::Secret]);
-        let slices: Api<discovery::EndpointSlice> = Api::all(client.clone());
-        let read = |slice| (object::endpoint_slice(&slice), None);
+        let slices: Api<Lean<discovery::EndpointSlice>> = Api::all(client.clone());
+        let read = |Lean(slice)| (object::endpoint_slice(&slice), None);
         tasks.spawn(watch(Kind::EndpointSlice, slices, read, changes.clone()));
     }
     for (kind, version, plural) in object::CONFIGURATION {
