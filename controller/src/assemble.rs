@@ -113,6 +113,11 @@ struct Entry {
 }
 
 impl Store {
+    /// Makes the names those that the objects have, where they are equal.
+    pub(crate) fn share(&mut self, name: &mut ObjectName) {
+        self.names.object_name(name);
+    }
+
     /// Takes the object as it is now. If it is invalid, its last valid version stays in use.
     pub fn apply(&mut self, mut object: Object) {
         self.names.share(&mut object);

@@ -70,7 +70,8 @@ impl Names {
         }
     }
 
-    fn object_name(&mut self, name: &mut ObjectName) {
+    /// As [`Names::share`], of one name.
+    pub fn object_name(&mut self, name: &mut ObjectName) {
         self.one(&mut name.namespace);
         self.one(&mut name.name);
     }

@@ -4,7 +4,7 @@ mod keeper;
 mod link_reports;
 mod reporter;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,13 +114,6 @@ async fn run(args: Args) -> Result<(), String> {
     let reports = tokio::spawn(reporter.run());
     let servers = listeners.serve(observed);
     info!(%node, %namespace, version = env!("CARGO_PKG_VERSION"), "herald speaks for the node");
-    let last = args.state.as_deref().and_then(|path| {
-        let last = last_known::load(path);
-        last.unwrap_or_else(|error| {
-            warn!(%error, "what the cluster last said is not known");
-            None
-        })
-    });
     let identity = Identity {
         node: Arc::clone(&node),
         host: interface::first_ipv4(),
@@ -141,10 +134,10 @@ async fn run(args: Args) -> Result<(), String> {
         node,
         peers,
         views,
+        last: args.state.clone(),
         keeper: Keeper::new(args.state),
         problems: ProblemLog::default(),
         rounds: 0,
-        last,
     };
     speaker.serve(&source).await?;
     reports.abort();
@@ -162,8 +155,8 @@ struct Speaker {
     keeper: Keeper,
     problems: ProblemLog,
     rounds: u64,
-    /// The World of the last run, until the API server has been heard.
-    last: Option<World>,
+    /// Where the World of the last run is, until the API server has been heard.
+    last: Option<PathBuf>,
 }
 
 impl Speaker {
@@ -183,7 +176,8 @@ impl Speaker {
                     self.last = None;
                 }
                 () = &mut waited, if self.last.is_some() => {
-                    let Some(world) = self.last.take() else { continue };
+                    let Some(path) = self.last.take() else { continue };
+                    let Some(world) = tokio::task::block_in_place(|| load(&path)) else { continue };
                     warn!("the API server is not heard: what it last said is announced");
                     let last = Snapshot { world, ..Snapshot::default() };
                     current = Some(Arc::new(last));
@@ -239,4 +233,13 @@ impl Speaker {
     fn must_listen_again(&self) -> bool {
         !self.peers.listener_problems().texts().is_empty()
     }
+}
+
+/// The World of the last run, if there is one. It is as large as what the API server says, so it is
+/// read only where that is not heard.
+fn load(path: &Path) -> Option<World> {
+    last_known::load(path).unwrap_or_else(|error| {
+        warn!(%error, "what the cluster last said is not known");
+        None
+    })
 }

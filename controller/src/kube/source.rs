@@ -354,12 +354,13 @@ impl Task {
         let Some(version) = version else {
             return true;
         };
-        let name = service_name(key);
+        let mut name = service_name(key);
         let known = self.versions.get(&name).map(|known| known.resource_version);
         let newest = known.max(self.removed.get(key).copied());
         if newest > Some(version.resource_version) {
             return false;
         }
+        self.store.share(&mut name);
         self.versions.insert(name, version.clone());
         true
     }
