@@ -44,6 +44,8 @@ use untold::Untold;
 
 /// Before a Service whose status could not be written is decided on anew.
 const WRITE_AGAIN: Duration = Duration::from_secs(5);
+/// How long the first list of Services waits for the election.
+const ELECTED_WITHIN: Duration = Duration::from_secs(1);
 /// How long a stop waits for writes that are on their way.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -81,17 +83,18 @@ async fn run(args: Args) -> Result<(), String> {
     let identity = args.identity.map_or_else(options::host_name, Ok)?;
     let client = client::connect(args.cluster.kubeconfig.as_deref()).await?;
     let namespace = &args.cluster.namespace;
-    let source = Source::start(
-        &client,
-        Role::Controller,
-        namespace,
-        args.daemon.classes.options(),
-    );
     let node: Arc<str> = identity.as_str().into();
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
     let reports = view.clone();
     let config = lease::Config::new(namespace, &identity).with_lease_duration(args.lease_duration);
     let election = Election::start(client.clone(), config).map_err(|error| error.to_string())?;
+    let source = Source::start(
+        &client,
+        Role::Controller,
+        namespace,
+        args.daemon.classes.options(),
+        elected(election.leadership()),
+    );
     let settings = service_status::Config::default();
     let writer = ServiceStatusWriter::start(client.clone(), election.fence(), settings);
     let reporter = events::Reporter {
@@ -143,6 +146,13 @@ async fn run(args: Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Ends when it is known who leads, or soon. Where it is us, the first list of Services knows what
+/// earlier leaders wrote, and no other is needed.
+async fn elected(mut leadership: watch::Receiver<Leadership>) {
+    let known = leadership.wait_for(|leadership| leadership.holder.is_some());
+    let _ = tokio::time::timeout(ELECTED_WITHIN, known).await;
+}
+
 struct Controller {
     node: Arc<str>,
     options: alloc::Options,
@@ -180,8 +190,8 @@ impl Controller {
                 }
                 changed = leadership.changed() => {
                     changed.map_err(|_| "the election has ended".to_owned())?;
-                    let ours = self.follow(&leadership.borrow_and_update());
-                    refreshing = ours.then(|| Box::pin(source.refresh()));
+                    let acquired = self.follow(&leadership.borrow_and_update());
+                    refreshing = acquired.map(|acquired| Box::pin(source.refresh(acquired)));
                     continue;
                 }
                 Some(refreshed) = OptionFuture::from(refreshing.as_mut()) => {
@@ -226,16 +236,15 @@ impl Controller {
         Ok(())
     }
 
-    /// Whether we have come to lead.
-    fn follow(&mut self, leadership: &Leadership) -> bool {
+    /// Since when we lead, if we do.
+    fn follow(&mut self, leadership: &Leadership) -> Option<Instant> {
         let holder = leadership.holder.as_deref().unwrap_or("nobody");
-        let ours = leadership.is_ours();
-        match ours {
+        match leadership.is_ours() {
             true => info!("this replica leads"),
             false => info!(%holder, "this replica does not lead"),
         }
         self.rounds = None;
-        ours
+        leadership.acquired
     }
 
     /// When the next round has to be although nothing changes.

@@ -96,6 +96,7 @@ async fn run(args: Args) -> Result<(), String> {
         Role::Speaker,
         namespace,
         args.daemon.classes.options(),
+        std::future::ready(()),
     );
     let (views, view) = watch::channel(Arc::new(View::empty(Arc::clone(&node))));
     let owner = args.pod_name.zip(args.pod_uid);

@@ -15,6 +15,9 @@ pub struct Leadership {
     /// If it is us: the Lease's resourceVersion when we got it. All that earlier leaders wrote is
     /// older; so a cache of this version or a later one knows all of it.
     pub since: Option<Arc<str>>,
+    /// If it is us: when we knew that we had got it. What is read after that knows all that earlier
+    /// leaders wrote.
+    pub acquired: Option<Instant>,
     /// How often the Lease went from one to another (`spec.leaseTransitions`).
     pub transitions: i32,
 }

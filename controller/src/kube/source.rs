@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use super::lean::Lean;
 use super::object;
 use super::secrets;
-use super::watch::{Change, Reading, refresh, watch};
+use super::watch::{Change, Lists, Reading, refresh, watch as watch_kind};
 use crate::assemble::{Store, service_name};
 use crate::object::{Kind, ObjectKey};
 use crate::record::Assignments;
@@ -66,23 +66,48 @@ type Oldest = Arc<Mutex<Option<Instant>>>;
 /// How well each kind is heard.
 pub type Hearings = BTreeMap<Kind, Hearing>;
 
+/// Who wants to know each Service at least as it was at a time.
+#[derive(Debug)]
+struct Refresh {
+    since: Instant,
+    done: oneshot::Sender<()>,
+}
+
 /// A cluster that is being watched. Dropping it ends that.
 #[derive(Debug)]
 pub struct Source {
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     hearings: watch::Receiver<Arc<Hearings>>,
-    refresh: mpsc::Sender<oneshot::Sender<()>>,
+    refresh: mpsc::Sender<Refresh>,
     oldest: Oldest,
     /// They end with it.
     _tasks: JoinSet<()>,
 }
 
 impl Source {
-    /// Watches from now on. `namespace` is where the `metallb.io` kinds are read.
-    pub fn start(client: &Client, role: Role, namespace: &str, options: Options) -> Source {
+    /// Watches from now on, and Services once `services_after` has ended: who may soon lead would
+    /// have to list them twice (see [`Source::refresh`]). `namespace` is where the `metallb.io` kinds
+    /// are read.
+    pub fn start(
+        client: &Client,
+        role: Role,
+        namespace: &str,
+        options: Options,
+        services_after: impl Future<Output = ()> + Send + 'static,
+    ) -> Source {
         let (changes, incoming) = mpsc::channel(WAITING);
         let mut tasks = JoinSet::new();
-        let kinds = start_watches(&mut tasks, client, role, namespace, &options, &changes);
+        let mut kinds = start_watches(&mut tasks, client, role, namespace, &options, &changes);
+        kinds.insert(Kind::Service);
+        let services: Api<Lean<core::Service>> = Api::all(client.clone());
+        let ours = options.clone();
+        let read = move |Lean(service)| read_service(&service, &ours, role);
+        let (list, lists) = watch::channel(Lists::default());
+        let services = watch_kind(Kind::Service, services, read, changes.clone(), list);
+        tasks.spawn(async move {
+            services_after.await;
+            services.await;
+        });
         let (publish, snapshots) = watch::channel(None);
         let (heard, hearings) = watch::channel(Arc::default());
         let (want, wanted) = watch::channel(Arc::default());
@@ -98,7 +123,7 @@ impl Source {
             client.clone(),
             role,
             options,
-            changes,
+            (changes, lists),
             refreshes,
         ));
         let oldest = Oldest::default();
@@ -140,13 +165,20 @@ impl Source {
     }
 
     /// Returns when the latest snapshot has every Service at least as new as the API server had it
-    /// when this was called. What a watch tells may be late; who is to write has to know.
+    /// at that time, which is not in the future. What a watch tells may be late; who is to write has
+    /// to know.
+    ///
+    /// A list without a resourceVersion is at the most recent one when it is asked for (Kubernetes
+    /// API concepts, "Resource versions": "Most Recent"; that is so for the first page, and the others
+    /// are of the same version). So where the watch began with a list that was asked for after
+    /// `since`, that one is enough; else there is another.
     ///
     /// # Errors
     /// The cluster is no longer watched.
-    pub async fn refresh(&self) -> Result<(), Unwatched> {
+    pub async fn refresh(&self, since: Instant) -> Result<(), Unwatched> {
         let (done, refreshed) = oneshot::channel();
-        self.refresh.send(done).await.map_err(|_| Unwatched)?;
+        let refresh = Refresh { since, done };
+        self.refresh.send(refresh).await.map_err(|_| Unwatched)?;
         refreshed.await.map_err(|_| Unwatched)
     }
 
@@ -160,15 +192,26 @@ impl Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unwatched;
 
-/// Lists Services for each who asks, one after the other.
+/// Makes sure for each who asks, one after the other, that Services have been listed since.
 async fn refresh_services(
     client: Client,
     role: Role,
     options: Options,
-    changes: mpsc::Sender<Change>,
-    mut refreshes: mpsc::Receiver<oneshot::Sender<()>>,
+    (changes, mut lists): (mpsc::Sender<Change>, watch::Receiver<Lists>),
+    mut refreshes: mpsc::Receiver<Refresh>,
 ) {
-    while let Some(done) = refreshes.recv().await {
+    while let Some(Refresh { since, done }) = refreshes.recv().await {
+        let begun = lists.borrow().begun;
+        // The first list, if it has yet to begin, begins later than that.
+        if begun.is_none_or(|begun| begun >= since) {
+            let listed = lists.wait_for(|lists| lists.whole.is_some_and(|begun| begun >= since));
+            if listed.await.is_err() {
+                return;
+            }
+            // It comes after what the list told. Where nobody listens any more nobody waits either.
+            let _ = changes.send(Change::Refreshed(done)).await;
+            continue;
+        }
         let services: Api<Lean<core::Service>> = Api::all(client.clone());
         let read = |Lean(service)| read_service(&service, &options, role);
         refresh(Kind::Service, services, read, changes.clone(), done).await;
@@ -188,22 +231,37 @@ fn start_watches(
     options: &Options,
     changes: &mpsc::Sender<Change>,
 ) -> BTreeSet<Kind> {
-    let mut kinds = BTreeSet::from([Kind::Service, Kind::Node, Kind::Namespace]);
-    let services: Api<Lean<core::Service>> = Api::all(client.clone());
-    let ours = options.clone();
-    let read = move |Lean(service)| read_service(&service, &ours, role);
-    tasks.spawn(watch(Kind::Service, services, read, changes.clone()));
+    let mut kinds = BTreeSet::from([Kind::Node, Kind::Namespace]);
+    let lists = || watch::channel(Lists::default()).0;
     let nodes: Api<Lean<core::Node>> = Api::all(client.clone());
     let read = |Lean(node)| (object::node(&node), None);
-    tasks.spawn(watch(Kind::Node, nodes, read, changes.clone()));
+    tasks.spawn(watch_kind(
+        Kind::Node,
+        nodes,
+        read,
+        changes.clone(),
+        lists(),
+    ));
     let namespaces: Api<Lean<core::Namespace>> = Api::all(client.clone());
     let read = |Lean(namespace)| (object::namespace(&namespace), None);
-    tasks.spawn(watch(Kind::Namespace, namespaces, read, changes.clone()));
+    tasks.spawn(watch_kind(
+        Kind::Namespace,
+        namespaces,
+        read,
+        changes.clone(),
+        lists(),
+    ));
     if role == Role::Speaker {
         kinds.extend([Kind::EndpointSlice, Kind::Secret]);
         let slices: Api<Lean<discovery::EndpointSlice>> = Api::all(client.clone());
         let read = |Lean(slice)| (object::endpoint_slice(&slice), None);
-        tasks.spawn(watch(Kind::EndpointSlice, slices, read, changes.clone()));
+        tasks.spawn(watch_kind(
+            Kind::EndpointSlice,
+            slices,
+            read,
+            changes.clone(),
+            lists(),
+        ));
     }
     for (kind, version, plural) in object::CONFIGURATION {
         kinds.insert(kind);
@@ -211,7 +269,7 @@ fn start_watches(
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
         let options = options.clone();
         let read = move |dynamic| (Some(object::configuration(kind, dynamic, &options)), None);
-        tasks.spawn(watch(kind, api, read, changes.clone()));
+        tasks.spawn(watch_kind(kind, api, read, changes.clone(), lists()));
     }
     kinds
 }
@@ -349,7 +407,8 @@ impl Task {
         self.hearings.entry(kind).or_default().changes += 1;
     }
 
-    /// Whether this version of the object is newer than what is known; notes it if so.
+    /// Whether this version of the object is newer than what is known; notes it if so. Versions of
+    /// one object are different, also where it is deleted and made anew.
     fn is_news(&mut self, key: &ObjectKey, version: Option<&Version>) -> bool {
         let Some(version) = version else {
             return true;
@@ -357,7 +416,8 @@ impl Task {
         let mut name = service_name(key);
         let known = self.versions.get(&name).map(|known| known.resource_version);
         let newest = known.max(self.removed.get(key).copied());
-        if newest > Some(version.resource_version) {
+        // What is known already would only be kept twice, here and in the snapshots so far.
+        if newest >= Some(version.resource_version) {
             return false;
         }
         self.store.share(&mut name);

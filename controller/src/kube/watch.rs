@@ -10,7 +10,8 @@ use kube::Api;
 use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch as value};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::backoff::Retry;
@@ -49,16 +50,26 @@ pub enum Change {
     Working(Kind),
 }
 
+/// How far a kind is listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lists {
+    /// When the latest list began: nothing of it was asked for before.
+    pub begun: Option<Instant>,
+    /// When the latest one began that has been told whole.
+    pub whole: Option<Instant>,
+}
+
 /// What is read out of an object of the API: itself, unless it is nothing to us, and of a Service
 /// which one it is.
 pub type Reading = (Option<Object>, Option<Version>);
 
-/// Tells each change of the kind until nobody listens.
+/// Tells each change of the kind until nobody listens, and in `lists` how far it is listed.
 pub async fn watch<K>(
     kind: Kind,
     api: Api<K>,
     read: impl Fn(K) -> Reading,
     out: mpsc::Sender<Change>,
+    lists: value::Sender<Lists>,
 ) where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -90,7 +101,11 @@ pub async fn watch<K>(
             }
         };
         let (change, wait) = match event {
-            Ok(Event::Init) => (Change::ListBegins(kind), None),
+            Ok(Event::Init) => {
+                // The request is sent when the next event is asked for.
+                lists.send_modify(|lists| lists.begun = Some(Instant::now()));
+                (Change::ListBegins(kind), None)
+            }
             Ok(Event::InitApply(object) | Event::Apply(object)) => (told(object), None),
             Ok(Event::InitDone) => (Change::ListEnds(kind), None),
             Ok(Event::Delete(object)) => {
@@ -110,8 +125,12 @@ pub async fn watch<K>(
                 return;
             }
         }
+        let is_whole = matches!(change, Change::ListEnds(_));
         if out.send(change).await.is_err() {
             return;
+        }
+        if is_whole {
+            lists.send_modify(|lists| lists.whole = lists.begun);
         }
         if let Some(wait) = wait {
             failing = true;

@@ -42,14 +42,24 @@ pub(super) struct Elector {
     renew_deadline: Duration,
     retry_period: Duration,
     seen: Seen,
-    /// If we hold it: until when we may write, and the version with which it became ours.
-    held: Option<(Instant, Arc<str>)>,
+    held: Option<Held>,
     /// Not before that is the API server asked.
     not_before: Option<Instant>,
     /// The next request is a look, whatever else is known.
     look: bool,
     /// Refusals in a row.
     refused: u32,
+}
+
+/// We hold the Lease.
+#[derive(Debug)]
+struct Held {
+    /// Until then we may write.
+    until: Instant,
+    /// Its version when it became ours.
+    since: Arc<str>,
+    /// When we were told that it is.
+    acquired: Instant,
 }
 
 /// What is known of the Lease.
@@ -94,20 +104,21 @@ impl Elector {
         };
         Leadership {
             holder: record.and_then(|record| record.holder.clone()),
-            until: self.held.as_ref().map(|(until, _)| *until),
-            since: self.held.as_ref().map(|(_, since)| Arc::clone(since)),
+            until: self.deadline(),
+            since: self.held.as_ref().map(|held| Arc::clone(&held.since)),
+            acquired: self.held.as_ref().map(|held| held.acquired),
             transitions: record.map_or(0, |record| record.transitions),
         }
     }
 
     /// When leadership ends unless it is renewed.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.held.as_ref().map(|(until, _)| *until)
+        self.held.as_ref().map(|held| held.until)
     }
 
     /// Ends our leadership if its time is over.
     pub(super) fn lapse(&mut self, now: Instant) {
-        self.held.take_if(|(until, _)| *until <= now);
+        self.held.take_if(|held| held.until <= now);
     }
 
     /// Ends our leadership. The Lease is ours still, if it was: to give back.
@@ -176,14 +187,18 @@ impl Elector {
     pub(super) fn wrote(&mut self, sent: Instant, now: Instant, record: Record) {
         self.refused = 0;
         self.not_before = Some(sent + jittered(self.retry_period));
-        let since = match self.held.take() {
-            Some((_, since)) => since,
-            None => Arc::clone(&record.resource_version),
+        let (since, acquired) = match self.held.take() {
+            Some(held) => (held.since, held.acquired),
+            None => (Arc::clone(&record.resource_version), now),
         };
         self.saw(now, record);
         if matches!(&self.seen, Seen::Present { record, .. } if self.is_ours(record)) {
             let until = sent + self.renew_deadline;
-            self.held = (now < until).then_some((until, since));
+            self.held = (now < until).then_some(Held {
+                until,
+                since,
+                acquired,
+            });
         }
     }
 
