@@ -1,7 +1,7 @@
 //! Names that many objects bear, each text kept once.
 //!
 //! A Service's name is in its own key, in its EndpointSlices and in its assignment; a Node's in
-//! every endpoint on it. Shared, they take less room, and comparing them reads a pointer.
+//! every endpoint on it, a pool's in every Service that has an address of it. Shared, they take less room, and comparing them reads a pointer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +40,10 @@ impl Names {
                 self.one(&mut object.key.name);
                 if let Some(service) = Arc::get_mut(&mut draft.service) {
                     self.object_name(&mut service.name);
+                    self.maybe(&mut service.assigned_pool);
+                }
+                if let Some(status) = draft.status.as_mut().and_then(Arc::get_mut) {
+                    self.maybe(&mut status.pool);
                 }
             }
             Some(Draft::EndpointSlice(slice)) => {

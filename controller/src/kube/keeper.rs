@@ -129,6 +129,7 @@ impl<K: Kept> Keeper<K> {
             watch: (api, watch),
             listing: BTreeMap::new(),
             there: None,
+            owner: None,
             queue: Queue::new(IN_FLIGHT),
             limit,
             in_flight: FuturesUnordered::new(),
@@ -178,7 +179,7 @@ struct There {
     version: u64,
     /// Of its status; `None` if it has still to be written.
     digest: Option<u64>,
-    /// Of its owner's uid.
+    /// Its owner's uid.
     owner: Option<Arc<str>>,
 }
 
@@ -220,6 +221,8 @@ struct Task<K: Kept> {
     listing: Objects,
     /// `None` before the first list has ended.
     there: Option<Objects>,
+    /// The uid of the owner that was read last, which most have.
+    owner: Option<Arc<str>>,
     queue: Queue<Item, ()>,
     limit: RateLimit,
     in_flight: FuturesUnordered<BoxFuture<'static, Landed>>,
@@ -239,7 +242,9 @@ impl<K: Kept> Task<K> {
             tokio::select! {
                 () = shared.told.notified() => {}
                 Some(landed) = self.in_flight.next() => self.landed(landed),
-                Some(event) = self.events.next() => self.event(event),
+                // What is there need not be known before what should be: it is listed when the daemon
+                // has done its own lists.
+                Some(event) = self.events.next(), if self.kept.is_ready() => self.event(event),
                 Some(()) = wake => self.list_anew_if_late(Instant::now()),
             }
         }
@@ -283,14 +288,18 @@ impl<K: Kept> Task<K> {
         }
     }
 
-    fn read(&self, object: &Reported) -> Option<(ObjectName, There)> {
+    fn read(&mut self, object: &Reported) -> Option<(ObjectName, There)> {
         let about = self.kept.about(&object.metadata)?;
         let owner = object.owner_references().first();
+        let owner = owner.map(|owner| match &self.owner {
+            Some(last) if **last == *owner.uid => Arc::clone(last),
+            Some(_) | None => Arc::clone(self.owner.insert(owner.uid.as_str().into())),
+        });
         let there = There {
             name: object.name_any().into(),
             version: version(object.resource_version().as_deref()),
             digest: Some(digest(&object.status)),
-            owner: owner.map(|owner| owner.uid.as_str().into()),
+            owner,
         };
         Some((about, there))
     }
