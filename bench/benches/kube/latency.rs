@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use integration::kube::client::Client;
+
 use crate::figures::{load, p50_p99};
 use crate::load::{service, slice};
 use crate::scene::{NODES, Scene};
@@ -29,6 +31,10 @@ const WARM_UP: usize = 3;
 /// the request is sent.
 pub fn measure(scene: &Scene, there: usize, samples: usize) -> Vec<String> {
     let client = scene.cluster.client();
+    client.within(|client| measure_with(client, scene, there, samples))
+}
+
+fn measure_with(client: &Client, scene: &Scene, there: usize, samples: usize) -> Vec<String> {
     let namespace = &scene.fabric.namespace;
     let node = scene.fabric.nodes[0].name();
     let mut times: [Vec<Duration>; 5] = Default::default();
