@@ -14,8 +14,9 @@ use crate::kube::rate_limit::RateLimit;
 const SERIES: Duration = Duration::from_secs(600);
 /// How often the count of a series is written.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
-/// Events and objects remembered, each, at most; then the oldest are forgotten.
-const REMEMBERED: usize = 4_096;
+/// Events and objects remembered, each, at most; then the oldest are forgotten: if they happen again
+/// they are new. As many as may wait to be written; each takes a kilobyte, in every daemon.
+const REMEMBERED: usize = 1_024;
 /// Events about one object at once. As client-go has it.
 const BURST_PER_OBJECT: u32 = 25;
 /// Between two of them from then on.
