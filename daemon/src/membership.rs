@@ -63,8 +63,11 @@
 //! freezes, restarts and loss, nobody answered for longer than 240 ms after another one with a
 //! majority had taken over (`one_that_another_has_taken_over_from_is_silent_within_its_fence`).
 //!
-//! A member that begins or comes back keeps its fence closed until it knows all others as alive,
-//! at most for 500 ms, so that it does not claim what others have.
+//! A member that begins or comes back keeps its fence closed until it knows of all others that they
+//! are alive, or dead, at most for 500 ms, so that it does not claim what others have. One that
+//! begins votes for nobody before that: it does not know whom others have declared dead. Every
+//! datagram has a digest of who is alive; two that disagree for longer than news take tell each
+//! other all that they know.
 //!
 //! [RFC 5227 §2.1.1]: https://www.rfc-editor.org/rfc/rfc5227#section-2.1.1
 //!
@@ -80,7 +83,7 @@
 //!
 //! # What is sent
 //!
-//! 33 datagrams of 227 octets a second from each node while nothing happens, however many nodes
+//! 33 datagrams of 235 octets a second from each node while nothing happens, however many nodes
 //! there are; none is longer than 1,232. [`keyring`] says how they are sealed, [`session`] how
 //! recordings are kept out. All who have the key are trusted to be who they say, if the name is in
 //! the list.

@@ -9,6 +9,8 @@ mod accept;
 mod facts;
 mod output;
 mod quorum;
+mod restart;
+mod views;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -83,6 +85,10 @@ pub struct Core {
     since: Instant,
     /// Until then not all others are known: the fence is closed. `None`: they are.
     joining_until: Option<Instant>,
+    /// What changes is our own verdict, and nobody else's.
+    is_judging: bool,
+    /// It has just started, and has not heard yet who was declared dead before.
+    has_joined: bool,
     quorum: Quorum,
     left: bool,
     counters: Counters,
@@ -150,6 +156,8 @@ impl Core {
             epoch: now.checked_sub(Duration::from_micros(1)).unwrap_or(now),
             since: now,
             joining_until: Some(now + config.join),
+            is_judging: false,
+            has_joined: false,
             quorum: Quorum::new(now),
             left: false,
             counters: Counters::default(),
@@ -241,6 +249,7 @@ impl Core {
             self.timers.put_off(late);
             self.counters.asleep += 1;
         }
+        self.is_judging = true;
         // Each timer sets itself again later than now, so that this ends; the bound is for a
         // defect.
         for _ in 0..MAX_TRANSMITS {
@@ -251,6 +260,7 @@ impl Core {
             self.note(done);
             self.settle(now);
         }
+        self.is_judging = false;
         if self.tick_at <= now {
             self.tick_at = now + self.config.gossip;
             self.tick(now);
@@ -326,6 +336,7 @@ impl Core {
         }
         if self.joining_until.is_some_and(|until| now >= until) || self.knows_all() {
             self.joining_until = None;
+            self.has_joined = true;
         }
         self.judge_standing(now);
         self.publish(now);
@@ -335,6 +346,7 @@ impl Core {
     fn look(&mut self, now: Instant) {
         let mut suspects = Vec::new();
         let mut lost = false;
+        let is_doubtful = self.is_judging && self.quorum.standing != Standing::Majority;
         if let Some(peers) = &mut self.peers {
             for member in self.foca.iter_membership_state() {
                 let Some(peer) = peers.get_mut(&member.id().node) else {
@@ -347,6 +359,9 @@ impl Core {
                 };
                 if state == State::Suspect && peer.sight.state != State::Suspect {
                     suspects.push(member.id().node);
+                }
+                if state != peer.sight.state {
+                    peer.is_doubtful = state == State::Down && is_doubtful;
                 }
                 match state {
                     State::Alive => peer.forget_retries(),
@@ -373,7 +388,9 @@ impl Core {
     }
 
     fn knows_all(&self) -> bool {
-        let known = |peers: &BTreeMap<NodeId, Peer>| peers.values().all(Peer::is_live);
+        // Of one that is dead it is enough that others have said so.
+        let is_known = |peer: &Peer| peer.sight.state != State::Unknown;
+        let known = |peers: &BTreeMap<NodeId, Peer>| peers.values().all(is_known);
         self.peers.as_ref().is_some_and(known)
     }
 
@@ -411,13 +428,16 @@ impl Core {
             age: micros(now.saturating_duration_since(self.since)),
             // What is known of an earlier session says nothing to the next one.
             seen: draft.unproven.map_or(peer.facts.seen, |_| 0),
-            sight: peer.sight,
+            digest: self.digest(),
+            sight: self.vote_for(peer),
         };
+        let undoubted = match draft.content {
+            Content::Swim => self.undoubted(draft.message),
+            Content::Facts | Content::Leave | Content::View => None,
+        };
+        let body = envelope.encode(undoubted.as_deref().unwrap_or(draft.message));
         self.sequence += 1;
-        if let Some(datagram) = self
-            .sealer
-            .seal(self.sequence, &envelope.encode(draft.message))
-        {
+        if let Some(datagram) = self.sealer.seal(self.sequence, &body) {
             self.transmits.push_back(Transmit { to, datagram });
         }
     }

@@ -51,6 +51,8 @@ pub struct Envelope {
     pub age: u64,
     /// The version of the receiver's facts that the sender has; 0 for none.
     pub seen: u64,
+    /// Which nodes the sender sees alive, as one number.
+    pub digest: u64,
     /// How the sender sees the receiver.
     pub sight: Sight,
 }
@@ -64,10 +66,12 @@ pub enum Content {
     Facts,
     /// Nothing; the sender goes, and will not answer any more.
     Leave,
+    /// All that the sender knows of all members.
+    View,
 }
 
 /// Octets of an [`Envelope`].
-pub const LEN: usize = Id::LEN + NodeId::LEN + 2 + 6 * 8 + 1 + 8 + 2;
+pub const LEN: usize = Id::LEN + NodeId::LEN + 2 + 7 * 8 + 1 + 8 + 2;
 
 impl Envelope {
     /// Writes it, and its content after it.
@@ -81,6 +85,7 @@ impl Envelope {
             Content::Swim => 0,
             Content::Facts => 1,
             Content::Leave => 2,
+            Content::View => 3,
         });
         for number in [
             self.challenge,
@@ -89,6 +94,7 @@ impl Envelope {
             self.echo_stamp,
             self.age,
             self.seen,
+            self.digest,
         ] {
             out.extend(number.to_be_bytes());
         }
@@ -121,6 +127,7 @@ impl Envelope {
             [0] => Content::Swim,
             [1] => Content::Facts,
             [2] => Content::Leave,
+            [3] => Content::View,
             [_] => return None,
         };
         let envelope = Envelope {
@@ -134,6 +141,7 @@ impl Envelope {
             echo_stamp: number(&mut rest)?,
             age: number(&mut rest)?,
             seen: number(&mut rest)?,
+            digest: number(&mut rest)?,
             sight: Sight {
                 state: match take(&mut rest)? {
                     [0] => State::Unknown,
@@ -180,6 +188,7 @@ mod tests {
             echo_stamp: 5,
             age: 6,
             seen: 9,
+            digest: 10,
             sight: Sight {
                 state: State::Suspect,
                 generation: 7,

@@ -268,6 +268,11 @@ pub fn only_known(message: &[u8], src: Id, known: impl Fn(NodeId) -> bool) -> Op
     if header.src != src || named.is_some_and(|id| !known(id.node)) {
         return None;
     }
+    with_members(message, |member| known(member.id().node))
+}
+
+/// Takes out of a message of foca every update that is not to be kept; `None` if it is malformed.
+pub fn with_members(message: &[u8], keep: impl Fn(&Member<Id>) -> bool) -> Option<Vec<u8>> {
     let (head, rest) = message.split_at_checked(HEADER_LEN)?;
     let mut kept = head.to_vec();
     if rest.is_empty() {
@@ -283,7 +288,7 @@ pub fn only_known(message: &[u8], src: Id, known: impl Fn(NodeId) -> bool) -> Op
         .filter(|member| {
             FixedCodec
                 .decode_member(*member)
-                .is_ok_and(|m| known(m.id().node))
+                .is_ok_and(|member| keep(&member))
         })
         .collect();
     kept.extend_from_slice(&u16::try_from(members.len()).ok()?.to_be_bytes());

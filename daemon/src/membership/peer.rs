@@ -34,6 +34,11 @@ pub struct Peer {
     pub answered_until: Option<Instant>,
     /// When the latest of our questions was sent that it has answered while it saw us alive.
     pub answered: Option<Instant>,
+    /// Since when it has seen others alive than we do; when it is told so next.
+    pub differs_since: Option<Instant>,
+    /// We have declared it dead ourselves, without a majority: nobody is told, and it may be us
+    /// who were cut off.
+    pub is_doubtful: bool,
     /// The life in which it has left.
     pub left: Option<u64>,
     /// What it has told of itself, and what it has heard of us.
@@ -56,6 +61,8 @@ impl Peer {
             retry: Duration::ZERO,
             answered_until: None,
             answered: None,
+            differs_since: None,
+            is_doubtful: false,
             left: None,
             facts: Exchange::default(),
         }

@@ -109,6 +109,7 @@ impl Core {
                 self.accept(now, &envelope, message);
                 self.introduce(now, node);
                 self.send_facts(now, node);
+                self.tell_view(now, node);
             }
         }
         self.settle(now);
@@ -125,6 +126,9 @@ impl Core {
         let Some(peer) = self.peer(node) else {
             return;
         };
+        let was_wrong = peer.sight.state == State::Down
+            && peer.is_doubtful
+            && envelope.src.generation <= peer.sight.generation;
         if envelope.stamp > peer.stamp {
             peer.stamp = envelope.stamp;
             peer.session.echo = envelope.challenge;
@@ -137,13 +141,20 @@ impl Core {
                     .unwrap_or(now),
             );
         }
+        if was_wrong {
+            self.restart(now);
+            self.introduce(now, node);
+        }
         self.heed(now, envelope);
         match envelope.content {
             Content::Facts => self.take_facts(node, message),
             Content::Leave => self.take_leave(envelope.src),
+            Content::View => self.take_view(now, message),
             Content::Swim if message.is_empty() => {}
             Content::Swim => self.take_message(now, envelope, message),
         }
+        self.look(now);
+        self.compare_views(now, node, envelope.digest);
         let Some(peer) = self.peer(node) else {
             return;
         };
@@ -222,7 +233,7 @@ impl Core {
     }
 
     /// If this is a new life: the others have to be known, and to know us, before we answer.
-    fn came_back(&mut self, now: Instant, before: Id) {
+    pub(super) fn came_back(&mut self, now: Instant, before: Id) {
         if *self.foca.identity() != before {
             self.counters.returns += 1;
             self.since = now;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use l2::responder::Fence;
 use rand::seq::IteratorRandom;
 
-use super::super::envelope::State;
+use super::super::envelope::{Sight, State};
 use super::super::identity::{Id, NodeId};
 use super::super::peer::Peer;
 use super::{Core, FENCE_QUESTIONS};
@@ -101,6 +101,24 @@ impl Core {
     /// How many of the voters are with this node.
     pub fn standing(&self) -> Standing {
         self.quorum.standing
+    }
+
+    /// How a node is told that we see it. One that has just started votes for nobody before it knows
+    /// all or has waited for all: it does not know who was declared dead before.
+    pub(super) fn vote_for(&self, peer: &Peer) -> Sight {
+        let is_silent = match peer.sight.state {
+            State::Alive => !self.has_joined,
+            State::Down => peer.is_doubtful,
+            State::Unknown | State::Suspect => false,
+        };
+        let state = match is_silent {
+            true => State::Unknown,
+            false => peer.sight.state,
+        };
+        Sight {
+            state,
+            ..peer.sight
+        }
     }
 
     /// How many other voters there are; `None` before the first list.

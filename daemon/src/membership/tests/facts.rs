@@ -56,7 +56,7 @@ fn facts_are_not_sent_once_they_are_acknowledged() {
     lab.tape = Some(Vec::new());
     lab.run(Duration::from_secs(20));
     // Longer than an envelope alone, and shorter than one with a message of foca.
-    let with_facts = |octets: &[u8]| (149..200).contains(&octets.len());
+    let with_facts = |octets: &[u8]| (158..208).contains(&octets.len());
     let tape = lab.tape.take().unwrap_or_default();
     let of_one = tape.iter().filter(|(from, ..)| *from == 1);
     let idle = of_one.clone().filter(|(.., o)| with_facts(o)).count();
