@@ -39,3 +39,9 @@ mod status;
 mod view;
 
 pub use cli::Cli;
+
+/// What a simulation puts together besides the membership.
+pub mod parts {
+    pub use crate::link_io::{LinkView, OtherOwner};
+    pub use crate::links::holding;
+}

@@ -30,7 +30,7 @@ use tracing::error;
 
 use crate::panics::{self, Restarts};
 use interfaces::Interfaces;
-pub use view::{LinkReport, LinkView};
+pub use view::{LinkReport, LinkView, OtherOwner};
 
 /// Commands that wait for the task, at most; more are refused.
 const MAX_COMMANDS: usize = 64;

@@ -6,7 +6,7 @@
 
 pub mod conflicts;
 pub mod failure;
-mod holding;
+pub mod holding;
 pub mod keys;
 mod mode;
 #[cfg(test)]

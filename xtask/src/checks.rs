@@ -77,6 +77,14 @@ pub fn ci() -> Outcome {
     docs::check()
 }
 
+/// `cargo xtask sim [arguments]`: schedules at full size, as the CI runs only some small ones.
+pub fn sim(arguments: &[String]) -> Outcome {
+    let mut all = vec!["run", "--release", "--package", "sim", "--"];
+    all.extend(["--count", "10000", "--full-every", "500"]);
+    all.extend(arguments.iter().map(String::as_str));
+    step("sim", command("cargo", &all))
+}
+
 /// `cargo xtask crds [--check]`: writes the generated manifests of `deploy/`, or says which differ.
 pub fn crds(arguments: &[String]) -> Outcome {
     let mut test = command(

@@ -50,6 +50,12 @@ const VERBS: &[Verb] = &[
         run: checks::crds,
     },
     Verb {
+        name: "sim",
+        help: "run 10,000 schedules of the simulation of L2 mode in release, one in 500 with 50 nodes \
+               and 1,000 addresses; arguments go to it",
+        run: checks::sim,
+    },
+    Verb {
         name: "docs",
         help: "claims, and run the commands of the documents that are marked to be run",
         run: |_| docs::check(),

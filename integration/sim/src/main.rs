@@ -1,0 +1,104 @@
+//! Runs schedules, and says which did not hold.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sim::Schedule;
+
+const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--say]\n\
+  One schedule in N has 50 nodes and 1,000 addresses, the others 2 to 8 nodes and up to 16.\n\
+  With --say each says what happens.";
+
+struct Options {
+    first: u64,
+    count: u64,
+    full_every: u64,
+    say: bool,
+}
+
+fn main() -> ExitCode {
+    let Some(options) = options(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let next = AtomicU64::new(options.first);
+    let worst = Mutex::new(Worst::default());
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| work(&options, &next, &worst));
+        }
+    });
+    let worst = worst
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner());
+    println!(
+        "{} schedules, {} of them with 50 nodes and 1,000 addresses: {} broken; two answered for \
+         at most {:?}, two halves for at most {:?}, nobody for at most {:?}",
+        options.count, worst.full, worst.broken, worst.two, worst.halves, worst.nobody
+    );
+    ExitCode::from(u8::from(worst.broken > 0))
+}
+
+/// Of all schedules.
+#[derive(Default)]
+struct Worst {
+    two: Duration,
+    halves: Duration,
+    nobody: Duration,
+    broken: u64,
+    full: u64,
+}
+
+fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= options.first + options.count {
+            return;
+        }
+        let is_full = options.full_every > 0 && number % options.full_every == 0;
+        let schedule = match is_full {
+            true => Schedule::full(number),
+            false => Schedule::small(number),
+        };
+        let outcome = schedule.run_and_say(|what| {
+            if options.say {
+                println!("{what}");
+            }
+        });
+        if let Some((broken, state)) = &outcome.broken {
+            println!("{schedule:?}\n  {broken}\n{state}");
+        }
+        let mut worst = worst.lock().unwrap_or_else(|poison| poison.into_inner());
+        worst.two = worst.two.max(outcome.worst_two);
+        worst.halves = worst.halves.max(outcome.worst_halves);
+        worst.nobody = worst.nobody.max(outcome.worst_nobody);
+        worst.broken += u64::from(outcome.broken.is_some());
+        worst.full += u64::from(is_full);
+    }
+}
+
+fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
+    let mut options = Options {
+        first: 0,
+        count: 1_000,
+        full_every: 0,
+        say: false,
+    };
+    while let Some(word) = words.next() {
+        let number = match word.as_str() {
+            "--say" => {
+                options.say = true;
+                continue;
+            }
+            "--first" => &mut options.first,
+            "--count" => &mut options.count,
+            "--full-every" => &mut options.full_every,
+            _ => return None,
+        };
+        *number = words.next()?.parse().ok()?;
+    }
+    Some(options)
+}

@@ -1,0 +1,337 @@
+//! One node: its membership, its elections, what it holds, and how it answers, as
+//! `daemon/src/links.rs` puts them together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use herald::membership::core::{Core, Transmit};
+use herald::membership::{Addresses, Config, Facts, Keyring, Live, Standing};
+use herald::parts::holding::{self, Holding, Trust};
+use herald::parts::{LinkView, OtherOwner};
+use l2::MacAddr;
+use l2::responder::{
+    Action, AddressSet, Event, Fence, Interface, InterfaceKind, Received, Responder,
+};
+use plan::World;
+use plan::elect::Elector;
+use plan::health::{self, Class, Why};
+use plan::tenure::{Presence, Returned, Tenure};
+use plan::world;
+use rand::Rng;
+use rand::rngs::SmallRng;
+
+use crate::world::{node_name, vip_number};
+
+/// The one interface of each node.
+const INTERFACE: u32 = 2;
+const INTERFACE_NAME: &str = "eth0";
+/// A round begins at most so long after what it is for.
+const ROUND_WITHIN: u64 = 3_000;
+
+/// A node that runs.
+pub struct Node {
+    name: Arc<str>,
+    mac: MacAddr,
+    core: Core,
+    elector: Elector,
+    tenure: Tenure,
+    holding: Holding,
+    responder: Responder,
+    view: LinkView,
+    world: World,
+    macs: BTreeMap<Arc<str>, BTreeSet<MacAddr>>,
+    fence: Fence,
+    seen: (Arc<Live>, Standing, bool),
+    /// The next round.
+    round_at: Option<Instant>,
+    given: Arc<AddressSet>,
+    /// The numbers of the addresses that it answers for while its fence is open.
+    pub claimed: BTreeSet<usize>,
+    rng: SmallRng,
+}
+
+/// What comes out of a node.
+#[derive(Default)]
+pub struct Output {
+    /// Datagrams.
+    pub datagrams: Vec<Transmit>,
+    /// Frames.
+    pub frames: Vec<Vec<u8>>,
+}
+
+/// Where a node hears the others.
+pub fn address(node: usize) -> SocketAddr {
+    SocketAddr::from(([10, 1, (node / 256) as u8, (node % 256) as u8], 7946))
+}
+
+/// The key of all.
+pub fn keys() -> Option<Keyring> {
+    Keyring::parse(b"the shared key of a simulation, of 32 octets and more").ok()
+}
+
+impl Node {
+    /// Starts a node. `None` only if the cipher cannot be set up.
+    pub fn start(
+        number: usize,
+        nodes: usize,
+        world: &World,
+        generation: u64,
+        mut rng: SmallRng,
+        now: Instant,
+    ) -> Option<Node> {
+        let name = node_name(number);
+        let mac = MacAddr::new(2, 0, 0, 0, (number / 256) as u8, (number % 256) as u8);
+        let mut core = Core::new(
+            Config::default(),
+            &name,
+            keys()?,
+            rng.random(),
+            generation,
+            now,
+        )?;
+        let list: Addresses = (0..nodes)
+            .map(|one| (node_name(one), vec![address(one)]))
+            .collect();
+        core.set_peers(now, &list);
+        let (facts, _) = Facts::new([(INTERFACE_NAME.into(), mac)]);
+        core.set_facts(now, Arc::new(facts));
+        let mut responder = Responder::new(l2::responder::Config::default(), rng.random());
+        let interface = Interface {
+            index: INTERFACE,
+            name: INTERFACE_NAME.into(),
+            mac,
+            addresses: BTreeSet::new(),
+            up: true,
+            kind: InterfaceKind::Ethernet,
+        };
+        let left_out = responder.set_interfaces(now, &[interface]);
+        debug_assert_eq!(left_out, 0);
+        Some(Node {
+            elector: Elector::new(&name, health::Options::default()),
+            tenure: Tenure::default(),
+            holding: Holding::default(),
+            responder,
+            view: LinkView::default(),
+            world: world.clone(),
+            macs: BTreeMap::new(),
+            fence: Fence::Closed,
+            seen: (Arc::clone(core.live()), core.standing(), false),
+            round_at: Some(now),
+            given: Arc::default(),
+            claimed: BTreeSet::new(),
+            name,
+            mac,
+            core,
+            rng,
+        })
+    }
+
+    /// A datagram arrives.
+    pub fn receive_datagram(&mut self, now: Instant, from: usize, datagram: &[u8]) -> Output {
+        self.core.receive(now, address(from), datagram);
+        self.finish(now)
+    }
+
+    /// A frame arrives.
+    pub fn receive_frame(&mut self, now: Instant, frame: &[u8]) -> Output {
+        let received = Received {
+            interface: INTERFACE,
+            vlan: None,
+            frame,
+        };
+        self.responder.receive(now, received);
+        self.finish(now)
+    }
+
+    /// What is due is done.
+    pub fn handle_timeout(&mut self, now: Instant) -> Output {
+        self.core.handle_timeout(now);
+        if self.round_at.is_some_and(|at| at <= now) {
+            self.round_at = None;
+            // The fence takes effect before and without a round.
+            self.hand_on_fence(now);
+            self.round(now);
+        }
+        if self.responder.poll_timeout().is_some_and(|at| at <= now) {
+            self.responder.handle_timeout(now);
+        }
+        self.finish(now)
+    }
+
+    /// When something is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let all = [
+            self.core.poll_timeout(),
+            self.responder.poll_timeout(),
+            self.round_at,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// Until when it answers; `None`: it does not.
+    pub fn answers_until(&self, now: Instant) -> Option<Instant> {
+        match self.fence {
+            Fence::Closed => None,
+            Fence::Until(at) => (now < at).then_some(at),
+            Fence::Open => Some(now + Duration::from_secs(3_600)),
+        }
+    }
+
+    /// Whether it has a majority.
+    pub fn rules(&self) -> bool {
+        self.core.standing() == Standing::Majority
+    }
+
+    /// As the Responder says it.
+    pub fn is_answered(&self, now: Instant, vip: usize) -> bool {
+        self.responder
+            .is_answered(now, INTERFACE, crate::world::vip(vip))
+    }
+
+    fn hand_on_fence(&mut self, now: Instant) {
+        let fence = self.core.fence();
+        if fence != self.fence {
+            self.fence = fence;
+            self.responder.answers_until(now, fence);
+        }
+    }
+
+    fn finish(&mut self, now: Instant) -> Output {
+        self.hand_on_fence(now);
+        let mut news = false;
+        while let Some(action) = self.responder.poll_action() {
+            match action {
+                Action::State { address, state, .. } => {
+                    let Some(number) = vip_number(address) else {
+                        continue;
+                    };
+                    news = true;
+                    self.view.states.insert((address, INTERFACE), state);
+                    match state.is_answered() && self.given.contains_key(&address) {
+                        true => self.claimed.insert(number),
+                        false => self.claimed.remove(&number),
+                    };
+                }
+                Action::OtherOwner { address, by, .. } => {
+                    news = true;
+                    let owner = OtherOwner { by, at: now };
+                    self.view.other_owners.insert((address, INTERFACE), owner);
+                }
+                Action::JoinGroup { .. } | Action::LeaveGroup { .. } => {}
+            }
+        }
+        let (live, standing, was_open) = &self.seen;
+        let is_open = self.answers_until(now).is_some();
+        let is_same = Arc::ptr_eq(live, self.core.live())
+            && *standing == self.core.standing()
+            && *was_open == is_open;
+        if !is_same {
+            self.seen = (Arc::clone(self.core.live()), self.core.standing(), is_open);
+        }
+        if news || !is_same {
+            let at = now + Duration::from_micros(self.rng.random_range(0..ROUND_WITHIN));
+            self.wake_at(Some(at));
+        }
+        let datagrams = std::iter::from_fn(|| self.core.poll_transmit()).collect();
+        let frames = std::iter::from_fn(|| self.responder.poll_transmit(now));
+        let frames = frames.map(|transmit| transmit.frame.to_vec()).collect();
+        Output { datagrams, frames }
+    }
+
+    /// As `Links::next`.
+    fn round(&mut self, now: Instant) {
+        let live = Arc::clone(self.core.live());
+        self.world.liveness = live.liveness();
+        self.know(now, &live);
+        let elections = self.elector.next(&self.world);
+        let facts = holding::Facts {
+            elections: &elections,
+            owners: &self.world.links.owners,
+            view: &self.view,
+            trust: self.trust(now),
+        };
+        let next = self.holding.next(now, facts);
+        let own = BTreeSet::from([self.mac]);
+        let speakers = self.macs.values().flatten().copied();
+        let speakers: BTreeSet<MacAddr> = speakers.filter(|mac| !own.contains(mac)).collect();
+        self.responder.set_speakers(now, &Arc::new(speakers));
+        self.given = next.addresses;
+        let refused = self.responder.set_addresses(now, &self.given);
+        debug_assert_eq!(refused, []);
+        let given = &self.given;
+        self.claimed
+            .retain(|number| given.contains_key(&crate::world::vip(*number)));
+        for address in next.announce {
+            self.responder.handle(now, Event::Announce(address));
+        }
+        self.wake_at(next.due);
+    }
+
+    /// As `Links::know`.
+    fn know(&mut self, now: Instant, live: &Live) {
+        let mut interfaces: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for (node, speaker) in &live.nodes {
+            if let Some(facts) = &speaker.facts {
+                let told = facts.interfaces();
+                interfaces.insert(Arc::clone(node), told.keys().cloned().collect());
+                self.macs
+                    .insert(Arc::clone(node), told.values().copied().collect());
+            }
+        }
+        let presence = |node: &Arc<str>| {
+            let health = health::judge(node, &self.world, health::Options::default());
+            match (health.class, health.why) {
+                (Class::InService, _) => {
+                    Presence::InService(live.nodes.get(node).map(|node| node.since))
+                }
+                (_, Why::SpeakerNotLive) => Presence::Dead,
+                (Class::Leaving | Class::Out | Class::Excluded, _) => Presence::Out,
+            }
+        };
+        let nodes = self.world.nodes.keys();
+        let presence = nodes
+            .map(|node| (Arc::clone(node), presence(node)))
+            .collect();
+        let Returned { nodes, until } = self.tenure.next(now, &presence);
+        self.wake_at(until);
+        let known = world::Links {
+            interfaces,
+            returned: nodes,
+            owners: self.world.links.owners.clone(),
+        };
+        if *self.world.links != known {
+            self.world.links = Arc::new(known);
+        }
+    }
+
+    /// As `Links::trust`.
+    fn trust(&self, now: Instant) -> Trust {
+        match self.core.standing() {
+            Standing::Half if self.answers_until(now).is_some() => Trust::Probe,
+            Standing::Half | Standing::Minority => Trust::None,
+            Standing::Majority => Trust::Full,
+        }
+    }
+
+    fn wake_at(&mut self, at: Option<Instant>) {
+        self.round_at = self.round_at.into_iter().chain(at).min();
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let live = self.core.live().nodes.keys();
+        write!(
+            f,
+            "{} {:?} fence {:?} sees {:?} claims {:?} returned {:?}",
+            self.name,
+            self.core.standing(),
+            self.fence,
+            live.collect::<Vec<_>>(),
+            self.claimed,
+            self.world.links.returned
+        )
+    }
+}

@@ -1,0 +1,269 @@
+//! What must hold of every address at every moment.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Two nodes answer for one address for at most this long: the fence, and what a datagram and a
+/// round take.
+pub const TWO: Duration = Duration::from_millis(246);
+/// Nobody does for at most this long while nodes are connected with more than half, and know it: a
+/// second, and what a round takes.
+pub const NOBODY: Duration = Duration::from_millis(1_010);
+
+/// The same where there was no majority before: not all know at once that they have one, and then
+/// each address is probed for up to a second.
+pub const NOBODY_AT_FIRST: Duration = Duration::from_millis(1_200);
+
+/// What did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Since the start.
+    pub at: Duration,
+    /// The number of the address.
+    pub vip: usize,
+    /// What.
+    pub what: What,
+}
+
+/// What did not hold of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// These nodes answered for it for so long.
+    Two(Duration, Vec<usize>),
+    /// Nobody answered for it for so long.
+    Nobody(Duration),
+    /// So many nodes answer for it although all is well again.
+    NotOne(Vec<usize>),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Broken { at, vip, what } = self;
+        match what {
+            What::Two(time, nodes) => {
+                write!(
+                    f,
+                    "{at:?}: {nodes:?} answered for address {vip} for {time:?}"
+                )
+            }
+            What::Nobody(time) => {
+                write!(f, "{at:?}: nobody answered for address {vip} for {time:?}")
+            }
+            What::NotOne(nodes) => {
+                write!(
+                    f,
+                    "{at:?}: {nodes:?} answer for address {vip} after all has healed"
+                )
+            }
+        }
+    }
+}
+
+/// Who answers for what, and for how long two have, or nobody.
+#[derive(Debug)]
+pub struct Watch {
+    start: Instant,
+    vips: Vec<Vip>,
+    nodes: Vec<Answering>,
+    /// Since when a node is connected to more than half of all, with nothing happening to any.
+    candidate_since: Option<Instant>,
+    /// Since when there has always been a node that has a majority and may answer.
+    ruled_since: Option<Instant>,
+    /// The longest that two answered of which one had a majority.
+    pub worst_two: Duration,
+    /// The longest that two answered of which none had a majority when they began: they each had
+    /// exactly half of the nodes.
+    pub worst_halves: Duration,
+    /// The longest that nobody did who could.
+    pub worst_nobody: Duration,
+    /// What did not hold first.
+    pub broken: Option<Broken>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Vip {
+    answering: usize,
+    two_since: Option<Instant>,
+    /// None of them had a majority then.
+    of_halves: bool,
+    nobody_since: Option<Instant>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Answering {
+    until: Option<Instant>,
+    claimed: BTreeSet<usize>,
+    /// It has a majority.
+    rules: bool,
+}
+
+impl Watch {
+    /// Nobody answers for anything.
+    pub fn new(now: Instant, nodes: usize, vips: usize) -> Watch {
+        let vip = Vip {
+            nobody_since: Some(now),
+            ..Vip::default()
+        };
+        Watch {
+            start: now,
+            vips: vec![vip; vips],
+            nodes: vec![Answering::default(); nodes],
+            candidate_since: None,
+            ruled_since: None,
+            worst_two: Duration::ZERO,
+            worst_halves: Duration::ZERO,
+            worst_nobody: Duration::ZERO,
+            broken: None,
+        }
+    }
+
+    /// Something happens to the nodes or their network. Whether one of them could answer from now
+    /// on.
+    pub fn happened(&mut self, now: Instant, has_candidate: bool) {
+        for vip in 0..self.vips.len() {
+            self.judge(now, vip);
+        }
+        self.candidate_since = has_candidate.then_some(now);
+    }
+
+    /// Until when a node answers, and for what; `None`: it does not.
+    pub fn node(
+        &mut self,
+        now: Instant,
+        node: usize,
+        until: Option<Instant>,
+        claimed: &BTreeSet<usize>,
+        rules: bool,
+    ) {
+        let Some(known) = self.nodes.get_mut(node) else {
+            return;
+        };
+        known.rules = rules;
+        let before = std::mem::take(&mut known.claimed);
+        let answered = known.until.is_some();
+        known.until = until;
+        let none = BTreeSet::new();
+        let (old, new) = (
+            if answered { &before } else { &none },
+            if until.is_some() { claimed } else { &none },
+        );
+        let lost: Vec<usize> = old.difference(new).copied().collect();
+        let won: Vec<usize> = new.difference(old).copied().collect();
+        if let Some(known) = self.nodes.get_mut(node) {
+            known.claimed = match before == *claimed {
+                true => before,
+                false => claimed.clone(),
+            };
+        }
+        let is_ruled = self
+            .nodes
+            .iter()
+            .any(|node| node.rules && node.until.is_some());
+        if is_ruled != self.ruled_since.is_some() {
+            (0..self.vips.len()).for_each(|vip| self.judge(now, vip));
+            self.ruled_since = is_ruled.then_some(now);
+        }
+        lost.iter().for_each(|vip| self.count(now, *vip, false));
+        won.iter().for_each(|vip| self.count(now, *vip, true));
+    }
+
+    /// The next moment at which a node falls silent by itself.
+    pub fn next(&self) -> Option<Instant> {
+        self.nodes.iter().filter_map(|node| node.until).min()
+    }
+
+    /// Silences those whose time is over.
+    pub fn pass(&mut self, now: Instant) {
+        for node in 0..self.nodes.len() {
+            let Some(known) = self.nodes.get(node) else {
+                continue;
+            };
+            if known.until.is_some_and(|until| until <= now) {
+                let (claimed, rules) = (known.claimed.clone(), known.rules);
+                self.node(now, node, None, &claimed, rules);
+            }
+        }
+    }
+
+    /// Who answers for an address.
+    pub fn answering(&self, vip: usize) -> Vec<usize> {
+        let nodes = self.nodes.iter().enumerate();
+        let those = nodes.filter(|(_, node)| node.until.is_some() && node.claimed.contains(&vip));
+        those.map(|(node, _)| node).collect()
+    }
+
+    /// Whether exactly one node answers for each address.
+    pub fn is_settled(&self) -> bool {
+        self.vips.iter().all(|vip| vip.answering == 1)
+    }
+
+    /// All is well again: exactly one answers for each address.
+    pub fn must_be_settled(&mut self, now: Instant) {
+        let wrong = self.vips.iter().position(|vip| vip.answering != 1);
+        if let Some(vip) = wrong {
+            let nodes = self.answering(vip);
+            self.breaks(now, vip, What::NotOne(nodes));
+        }
+    }
+
+    fn rules(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.rules)
+    }
+
+    fn count(&mut self, now: Instant, vip: usize, more: bool) {
+        self.judge(now, vip);
+        if let Some(of) = self.vips.get_mut(vip) {
+            match more {
+                true => of.answering += 1,
+                false => of.answering = of.answering.saturating_sub(1),
+            }
+            let is_first = of.two_since.is_none() && of.answering > 1;
+            of.two_since = of.two_since.or(Some(now)).filter(|_| of.answering > 1);
+            of.nobody_since = of.nobody_since.or(Some(now)).filter(|_| of.answering == 0);
+            if is_first {
+                let answering = self.answering(vip).into_iter();
+                let of_halves = answering.fold(true, |all, node| all && !self.rules(node));
+                if let Some(of) = self.vips.get_mut(vip) {
+                    of.of_halves = of_halves;
+                }
+            }
+        }
+    }
+
+    /// Judges the time that ends now.
+    fn judge(&mut self, now: Instant, vip: usize) {
+        let Some(of) = self.vips.get(vip) else { return };
+        let two = of.two_since.map(|since| now - since);
+        let begun = [of.nobody_since, self.candidate_since, self.ruled_since];
+        let is_all = begun.iter().all(Option::is_some);
+        let nobody = begun.into_iter().flatten().max().filter(|_| is_all);
+        let nobody = nobody.map(|since| now - since);
+        let of_halves = of.of_halves;
+        let nodes = match two {
+            Some(_) => self.answering(vip),
+            None => Vec::new(),
+        };
+        if of_halves {
+            self.worst_halves = self.worst_halves.max(two.unwrap_or_default());
+        } else {
+            self.worst_two = self.worst_two.max(two.unwrap_or_default());
+        }
+        self.worst_nobody = self.worst_nobody.max(nobody.unwrap_or_default());
+        if let Some(time) = two.filter(|time| *time > TWO && !of_halves) {
+            self.breaks(now, vip, What::Two(time, nodes));
+        }
+        let most = match of.nobody_since > self.ruled_since.max(self.candidate_since) {
+            true => NOBODY,
+            false => NOBODY_AT_FIRST,
+        };
+        if let Some(time) = nobody.filter(|time| *time > most) {
+            self.breaks(now, vip, What::Nobody(time));
+        }
+    }
+
+    fn breaks(&mut self, now: Instant, vip: usize, what: What) {
+        let at = now - self.start;
+        self.broken.get_or_insert(Broken { at, vip, what });
+    }
+}
