@@ -33,7 +33,7 @@
 //!
 //! | standing | voters with us | fence | two owners |
 //! |---|---|---|---|
-//! | [`Standing::Majority`] | more than half | open while so many votes are valid | for at most 240 ms, whichever paths are cut: whoever takes over has told more than half that the old owner is suspect, and without one of them that one has no majority |
+//! | [`Standing::Majority`] | more than half | open while so many votes are valid | for the fence and the time of news at most, whichever paths are cut: whoever takes over has told more than half that the old owner is suspect, and without one of them that one has no majority |
 //! | [`Standing::Half`] | exactly half: one of two, two of four | closed until 560 ms after the last majority, then open while the votes of the half are valid; of two nodes, by our own timer | not as long as the halves hear each other on the segment: what is claimed has been probed since the majority was lost ([RFC 5227 §2.1.1]) |
 //! | [`Standing::Minority`] | fewer | closed, until others come back, or leave the list | never |
 //!
@@ -60,8 +60,8 @@
 //!
 //! If only *some* paths are cut, a voter may have heard the objection of a suspect and not yet
 //! that it was declared dead. In random schedules of cuts of pairs one or both ways, of groups,
-//! freezes, restarts and loss, nobody answered for longer than 240 ms after another one with a
-//! majority had taken over (`one_that_another_has_taken_over_from_is_silent_within_its_fence`).
+//! freezes, restarts and loss, nobody answered for longer than 260 ms after another one with a
+//! majority had taken over (`one_that_another_has_taken_over_from_is_silent_soon_after_its_fence`).
 //!
 //! A member that begins or comes back keeps its fence closed until it knows of all others that they
 //! are alive, or dead, at most for 500 ms, so that it does not claim what others have. One that
