@@ -56,10 +56,6 @@ enum Message {
 
 impl Cluster {
     /// Nodes that have all just started.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a simulation begins at some time"
-    )]
     pub fn new(nodes: usize, vips: usize, seed: u64) -> Cluster {
         // Before the start there is time too.
         let now = Instant::now() + Duration::from_secs(100_000);

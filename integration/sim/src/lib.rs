@@ -20,7 +20,7 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
 pub use cluster::Cluster;
-pub use watch::{Broken, NOBODY, NOBODY_AT_FIRST, TWO, What};
+pub use watch::{Broken, NOBODY, TWO, What};
 
 /// What happens to a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,7 +58,7 @@ fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
         if number >= options.first + options.count {
             return;
         }
-        let is_full = options.full_every > 0 && number % options.full_every == 0;
+        let is_full = options.full_every > 0 && number.is_multiple_of(options.full_every);
         let schedule = match is_full {
             true => Schedule::full(number),
             false => Schedule::small(number),

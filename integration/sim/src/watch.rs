@@ -7,13 +7,10 @@ use std::time::{Duration, Instant};
 /// Two nodes answer for one address for at most this long: the fence, and what a datagram and a
 /// round take.
 pub const TWO: Duration = Duration::from_millis(246);
-/// Nobody does for at most this long while nodes are connected with more than half, and know it: a
-/// second, and what a round takes.
-pub const NOBODY: Duration = Duration::from_millis(1_010);
-
-/// The same where there was no majority before: not all know at once that they have one, and then
-/// each address is probed for up to a second.
-pub const NOBODY_AT_FIRST: Duration = Duration::from_millis(1_200);
+/// Nobody does for at most this long while nodes are connected with more than half, and know it: an
+/// address that nobody is known to have had is probed for up to a second, and where there was no
+/// majority before, not all know at once that they have one.
+pub const NOBODY: Duration = Duration::from_millis(1_200);
 
 /// What did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,8 +219,8 @@ impl Watch {
             of.two_since = of.two_since.or(Some(now)).filter(|_| of.answering > 1);
             of.nobody_since = of.nobody_since.or(Some(now)).filter(|_| of.answering == 0);
             if is_first {
-                let answering = self.answering(vip).into_iter();
-                let of_halves = answering.fold(true, |all, node| all && !self.rules(node));
+                let mut answering = self.answering(vip).into_iter();
+                let of_halves = answering.all(|node| !self.rules(node));
                 if let Some(of) = self.vips.get_mut(vip) {
                     of.of_halves = of_halves;
                 }
@@ -233,7 +230,9 @@ impl Watch {
 
     /// Judges the time that ends now.
     fn judge(&mut self, now: Instant, vip: usize) {
-        let Some(of) = self.vips.get(vip) else { return };
+        let Some(of) = self.vips.get(vip).cloned() else {
+            return;
+        };
         let two = of.two_since.map(|since| now - since);
         let begun = [of.nobody_since, self.candidate_since, self.ruled_since];
         let is_all = begun.iter().all(Option::is_some);
@@ -253,11 +252,7 @@ impl Watch {
         if let Some(time) = two.filter(|time| *time > TWO && !of_halves) {
             self.breaks(now, vip, What::Two(time, nodes));
         }
-        let most = match of.nobody_since > self.ruled_since.max(self.candidate_since) {
-            true => NOBODY,
-            false => NOBODY_AT_FIRST,
-        };
-        if let Some(time) = nobody.filter(|time| *time > most) {
+        if let Some(time) = nobody.filter(|time| *time > NOBODY) {
             self.breaks(now, vip, What::Nobody(time));
         }
     }

@@ -192,6 +192,12 @@ impl Core {
             };
         }
         self.quorum.settled = now >= self.quorum.majority_at + self.config.settle;
+        if self.quorum.standing == Standing::Majority {
+            // Those that are still dead to us while most are with us are dead to all.
+            for peer in self.peers.iter_mut().flat_map(|peers| peers.values_mut()) {
+                peer.is_doubtful = false;
+            }
+        }
     }
 
     /// How we stand by what the protocol says of the voters.
