@@ -131,10 +131,14 @@ pub(crate) fn next_number() -> usize {
     NUMBER.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The test runner names a test's thread after it.
+/// The test runner names a test's thread after it. A program of its own, such as a benchmark, has
+/// its number, as several may run at the same time.
 fn test_name() -> String {
     let thread = std::thread::current();
-    thread.name().unwrap_or("main").to_owned()
+    match thread.name() {
+        Some(name) if name != "main" => name.to_owned(),
+        Some(_) | None => format!("main-{}", std::process::id()),
+    }
 }
 
 fn missing(needs: &[Need]) -> Option<String> {
