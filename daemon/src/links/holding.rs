@@ -3,13 +3,13 @@
 //!
 //! A value without a clock, a socket or a task. Its bound is the number of addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
-use l2::responder::{Address, AddressSet, Claim, Interfaces, OnConflict};
+use l2::responder::{Address, AddressSet, AddressState, Claim, Interfaces, OnConflict};
 use plan::elect::{self, Elections, Here};
 
 use crate::link_io::LinkView;
@@ -32,6 +32,8 @@ pub struct Holding {
     held: BTreeMap<IpAddr, Held>,
     /// Who else was last elected for an address.
     others: BTreeMap<IpAddr, Arc<str>>,
+    /// What this node has claimed, and so has probed before; as long as somebody is elected for it.
+    had: BTreeSet<IpAddr>,
     /// The node stops: it takes nothing any more.
     leaving: bool,
 }
@@ -84,6 +86,7 @@ pub struct Next {
 impl Holding {
     /// What is to be answered for at `now`, which never goes back.
     pub fn next(&mut self, now: Instant, facts: Facts<'_>) -> Next {
+        self.remember_states(facts.view);
         if facts.trust == Trust::None {
             self.held.clear();
             return Next::default();
@@ -114,7 +117,9 @@ impl Holding {
         for (address, elected) in &facts.elections.by_address {
             let Some(here) = &elected.here else { continue };
             let (interfaces, on_conflict) = (interfaces(here), on_conflict(here));
-            let known = self.others.contains_key(address) || facts.owners.contains_key(address);
+            let known = self.others.contains_key(address)
+                || self.had.contains(address)
+                || facts.owners.contains_key(address);
             if let Some(held) = self.held.get_mut(address) {
                 let before = held.address.claim;
                 held.address.claim = match (facts.trust, before) {
@@ -192,8 +197,28 @@ impl Holding {
         }
     }
 
+    fn remember_states(&mut self, view: &LinkView) {
+        for ((address, _), state) in &view.states {
+            match state {
+                AddressState::Claimed if !self.had.contains(address) => {
+                    self.had.insert(*address);
+                }
+                AddressState::Quarantined { .. } => {
+                    self.had.remove(address);
+                }
+                AddressState::Claimed
+                | AddressState::Contested { .. }
+                | AddressState::Probing
+                | AddressState::Fenced
+                | AddressState::InterfaceDown
+                | AddressState::OwnAddress => {}
+            }
+        }
+    }
+
     fn remember(&mut self, elections: &Elections) {
         let elected = &elections.by_address;
+        self.had.retain(|address| elected.contains_key(address));
         self.others
             .retain(|address, _| elected.contains_key(address));
         for (address, elected) in elected {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
-use l2::responder::{Claim, OnConflict};
+use l2::responder::{AddressState, Claim, OnConflict};
 use plan::elect::{Elected, Elections, Here, Interfaces};
 
 use super::holding::{
@@ -207,6 +207,25 @@ fn without_trust_nothing_is_claimed_and_after_it_all_is_probed() {
     assert_eq!(claim(&scene.next()), Some(Claim::TakenOver));
     scene.trust = Trust::Probe;
     assert_eq!(claim(&scene.next()), Some(Claim::Divided));
+}
+
+#[test]
+fn what_was_claimed_before_trust_was_lost_is_not_probed_after_it_unless_a_stranger_has_it() {
+    let by = "02:00:00:00:00:09".parse().expect("a MAC");
+    let claimed = (AddressState::Claimed, Claim::TakenOver);
+    let probing = (AddressState::Probing, Claim::FirstEver);
+    let stranger = (AddressState::Quarantined { by }, Claim::FirstEver);
+    for (state, expected) in [claimed, probing, stranger] {
+        let mut scene = Scene::new();
+        scene.elect(Some("me"));
+        scene.view.states.insert((vip(), 2), state);
+        scene.next();
+        scene.view.states.clear();
+        scene.trust = Trust::None;
+        scene.next();
+        scene.trust = Trust::Full;
+        assert_eq!(claim(&scene.next()), Some(expected), "{state:?}");
+    }
 }
 
 #[test]
