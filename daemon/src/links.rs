@@ -292,8 +292,8 @@ impl Links {
             (false, _, _) => Trust::Full,
             (true, None, _) | (true, _, None) => Trust::None,
             (true, Some(_), Some(Standing::Half)) if is_open => Trust::Probe,
-            (true, Some(_), Some(Standing::Half)) => Trust::None,
-            (true, Some(_), Some(Standing::Majority | Standing::Minority)) => Trust::Full,
+            (true, Some(_), Some(Standing::Half | Standing::Minority)) => Trust::None,
+            (true, Some(_), Some(Standing::Majority)) => Trust::Full,
         }
     }
 
