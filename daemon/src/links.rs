@@ -81,6 +81,9 @@ pub struct Links {
     tenure: Tenure,
     holding: Holding,
     mode: Option<Mode>,
+    /// Until then it may not know the link-layer addresses of all others, and counts none as a
+    /// stranger.
+    acquainted_by: Instant,
     /// The last one handed to elections.
     known: Arc<world::Links>,
     /// Link-layer addresses of other speakers, also of those that are gone: they may come back.
@@ -109,6 +112,7 @@ impl Links {
             tenure: Tenure::default(),
             holding: Holding::default(),
             mode: None,
+            acquainted_by: now(),
             known: Arc::default(),
             macs: BTreeMap::new(),
             elections: Elections::default(),
@@ -131,7 +135,10 @@ impl Links {
                 self.keys.clone(),
                 self.cluster.as_ref(),
             ) {
-                Ok(mode) => self.mode = Some(mode),
+                Ok(mode) => {
+                    self.mode = Some(mode);
+                    self.acquainted_by = now + ACQUAINTED_WITHIN;
+                }
                 Err(error) => {
                     self.due = Some(now + AGAIN_AFTER);
                     let trouble = Some(Arc::from(error));
@@ -269,6 +276,9 @@ impl Links {
     /// Hands this node's addresses to the task. How many there are.
     fn hold(&mut self, now: Instant, seen: &LinksView) -> usize {
         let Some(mode) = &self.mode else { return 0 };
+        if !self.is_acquainted(seen) {
+            self.due = self.due.into_iter().chain([self.acquainted_by]).min();
+        }
         let facts = Facts {
             elections: &seen.elections,
             owners: &self.known.owners,
@@ -282,12 +292,21 @@ impl Links {
         held
     }
 
+    /// Whether the link-layer addresses of all speakers that are alive are known.
+    fn is_acquainted(&self, seen: &LinksView) -> bool {
+        let mut live = seen.live.iter().flat_map(|live| &live.nodes);
+        live.all(|(node, speaker)| **node == *self.me || speaker.facts.is_some())
+    }
+
     fn trust(&self, now: Instant, seen: &LinksView, fence: Fence) -> Trust {
         let is_open = match fence {
             Fence::Closed => false,
             Fence::Until(at) => now < at,
             Fence::Open => true,
         };
+        if now < self.acquainted_by && !self.is_acquainted(seen) {
+            return Trust::None;
+        }
         match (self.options.liveness, &seen.live, seen.standing) {
             (false, _, _) => Trust::Full,
             (true, None, _) | (true, _, None) => Trust::None,
@@ -311,6 +330,10 @@ impl Links {
         self.macs.clear();
     }
 }
+
+/// How long after the beginning others may take to tell of their interfaces. Who has not by then may
+/// be taken for a stranger.
+const ACQUAINTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// After the membership could not begin.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Which one node answers for an address by ARP or NDP: rendezvous hashing among the best candidates.
 //!
-//! Every node computes it out of the same [`World`] and comes to the same owner. Nothing is
+//! Every node computes it out of the same [`World`](crate::World) and comes to the same owner. Nothing is
 //! remembered: a node that goes moves only its own addresses. Among equally good candidates the
 //! owner is MetalLB's.
 
