@@ -49,8 +49,11 @@ impl Scene {
         for (kind, name) in rollouts {
             self.cluster.await_rollout(kind, NAMESPACE, name);
         }
+        // The key of speakers, which nobody has to bring.
         let secrets = self.cluster.control_plane.list("Secret", NAMESPACE);
-        assert_eq!(secrets.expect("a list"), Vec::<Value>::new());
+        let secrets = secrets.expect("a list");
+        let names: Vec<&Value> = secrets.iter().map(|one| &one["metadata"]["name"]).collect();
+        assert_eq!(names, ["herald-speakers"]);
     }
 
     pub fn containers_may_do_no_more_than_they_need(&self, speaker: &str) {
