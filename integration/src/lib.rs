@@ -8,6 +8,7 @@
 //! The lab is for tests: where the machine does not do what it must, these functions panic and
 //! say what they tried.
 
+pub mod background;
 pub mod bird;
 pub mod cluster;
 pub mod command;

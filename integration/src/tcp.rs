@@ -2,11 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::background::{Background, IsOver};
 use crate::netns::Netns;
 
 /// How long a client waits for each step.
@@ -15,8 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A backend: answers each connection with its own name, and closes it.
 #[derive(Debug)]
 pub struct Server {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 impl Server {
@@ -25,13 +22,11 @@ impl Server {
         let listener = netns.enter(|| TcpListener::bind(address));
         let listener = listener.unwrap_or_else(|error| panic!("{address}: {error}"));
         let name = name.to_owned();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         listener
             .set_nonblocking(true)
             .unwrap_or_else(|error| panic!("{address}: {error}"));
-        let serve = move || {
-            while !stopped.load(Ordering::Relaxed) {
+        let serve = move |is_over: &IsOver<'_>| {
+            while !is_over() {
                 match listener.accept() {
                     // A client that has gone is no matter to the next.
                     Ok((mut stream, _)) => drop(stream.write_all(name.as_bytes())),
@@ -40,18 +35,7 @@ impl Server {
             }
         };
         Server {
-            stop,
-            thread: Some(std::thread::spawn(serve)),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic.
-            let _ = thread.join();
+            _background: Background::start(serve),
         }
     }
 }

@@ -1,11 +1,9 @@
 //! A UDP client and a UDP server on machines of the lab.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::background::{Background, IsOver};
 use crate::netns::Netns;
 
 /// How long a client waits for an answer.
@@ -18,8 +16,7 @@ const DATAGRAM: usize = 1_500;
 /// A backend: answers each datagram with its own name, until dropped.
 #[derive(Debug)]
 pub struct Server {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 impl Server {
@@ -32,11 +29,9 @@ impl Server {
         });
         let socket = socket.unwrap_or_else(|error| panic!("{address}: {error}"));
         let name = name.to_owned();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let serve = move || {
+        let serve = move |is_over: &IsOver<'_>| {
             let mut question = [0; DATAGRAM];
-            while !stopped.load(Ordering::Relaxed) {
+            while !is_over() {
                 if let Ok((_, client)) = socket.recv_from(&mut question) {
                     // A client that has gone is no matter to the next.
                     let _ = socket.send_to(name.as_bytes(), client);
@@ -44,18 +39,7 @@ impl Server {
             }
         };
         Server {
-            stop,
-            thread: Some(std::thread::spawn(serve)),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic.
-            let _ = thread.join();
+            _background: Background::start(serve),
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::background::{Background, IsOver};
 use crate::command::output;
 use crate::netns::Netns;
 use crate::router::Route;
@@ -22,19 +20,16 @@ type Table = BTreeMap<IpNet, BTreeSet<IpAddr>>;
 /// becomes of them is heard of by a [`RouteMonitor`](crate::kernel::monitor::RouteMonitor).
 #[derive(Debug)]
 pub struct Fib {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 impl Fib {
     /// Begins; `routes` asks the daemon.
     pub fn start(netns: &Netns, routes: impl Fn() -> Vec<Route> + Send + 'static) -> Fib {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let name = netns.name().to_owned();
-        let keep = move || {
+        let keep = move |is_over: &IsOver<'_>| {
             let mut installed = Table::new();
-            while !stopped.load(Ordering::Relaxed) {
+            while !is_over() {
                 let wanted = table(routes());
                 for arguments in differences(&installed, &wanted) {
                     let mut all = vec!["-n", &name];
@@ -48,18 +43,7 @@ impl Fib {
             }
         };
         Fib {
-            stop,
-            thread: Some(std::thread::spawn(keep)),
-        }
-    }
-}
-
-impl Drop for Fib {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It does not panic.
-            let _ = thread.join();
+            _background: Background::start(keep),
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::capture::{Seen, clock};
 use super::frame::Message;
+use crate::background::{Background, IsOver};
 use crate::lab::Lab;
 use crate::netns::Handle;
 use crate::process::Process;
@@ -79,9 +78,8 @@ pub fn echoes(seen: &[Seen], address: IpAddr, begin: Duration, end: Duration) ->
 /// Requests by TCP, one after the other, each on a connection of its own, until dropped.
 #[derive(Debug)]
 pub struct Requests {
-    stop: Arc<AtomicBool>,
     done: Arc<Mutex<Vec<Request>>>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 /// One of them.
@@ -96,13 +94,12 @@ pub struct Request {
 impl Requests {
     /// Begins.
     pub fn start(netns: &Handle, server: SocketAddr) -> Requests {
-        let stop = Arc::new(AtomicBool::new(false));
         let done: Arc<Mutex<Vec<Request>>> = Arc::default();
-        let (stopped, tell) = (Arc::clone(&stop), Arc::clone(&done));
+        let tell = Arc::clone(&done);
         let netns = netns.clone();
-        let thread = std::thread::spawn(move || {
+        let send = move |is_over: &IsOver<'_>| {
             netns.enter(|| {
-                while !stopped.load(Ordering::Relaxed) {
+                while !is_over() {
                     let answer = request(server);
                     let request = Request {
                         at: clock(),
@@ -112,11 +109,10 @@ impl Requests {
                     std::thread::sleep(BETWEEN_REQUESTS);
                 }
             });
-        });
+        };
         Requests {
-            stop,
             done,
-            thread: Some(thread),
+            _background: Background::start(send),
         }
     }
 
@@ -144,17 +140,6 @@ impl Requests {
         }
         stream.longest_pause = stream.longest_pause.max(end.saturating_sub(last));
         stream
-    }
-}
-
-impl Drop for Requests {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            eprintln!("the thread with requests has panicked");
-        }
     }
 }
 

@@ -1,15 +1,13 @@
 //! Raw frames of a test: a station that asks, announces or floods.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pnet_base::MacAddr;
 use pnet_datalink::{Channel, ChannelType, Config, DataLinkSender};
 
 use super::frame;
+use crate::background::{Background, IsOver};
 use crate::netns::Handle;
 
 /// A raw socket on one interface.
@@ -86,23 +84,20 @@ impl Identity {
 /// Asks for some addresses all the time, each as often as was said, until dropped.
 #[derive(Debug)]
 pub struct Asker {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 impl Asker {
     /// Begins; `every` is the time between two questions for one address.
     pub fn start(mut wire: Wire, who: &Identity, targets: &[IpAddr], every: Duration) -> Asker {
         let questions: Vec<Vec<u8>> = targets.iter().map(|to| who.question(*to)).collect();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let ask = move || {
+        let ask = move |is_over: &IsOver<'_>| {
             let begin = Instant::now();
             for round in 1_u32.. {
                 for question in &questions {
                     wire.send(question);
                 }
-                if stopped.load(Ordering::Relaxed) {
+                if is_over() {
                     return;
                 }
                 let next = begin + every * round;
@@ -110,19 +105,7 @@ impl Asker {
             }
         };
         Asker {
-            stop,
-            thread: Some(std::thread::spawn(ask)),
-        }
-    }
-}
-
-impl Drop for Asker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            eprintln!("the thread that asks has panicked");
+            _background: Background::start(ask),
         }
     }
 }
