@@ -1,4 +1,4 @@
-//! The time that rounds of allocation are told.
+//! The time that rounds of allocation are told, and that tasks tell the pure crates.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,19 @@ impl Clock {
     /// How long it is until then; 0 if it is past.
     pub fn until(&self, then: Timestamp) -> Duration {
         Duration::try_from(then.duration_since(self.now())).unwrap_or_default()
+    }
+}
+
+/// Tokio's clock, which tests can stop.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Waits until then; for ever where there is no such moment. Cancel-safe.
+pub async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -27,10 +27,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::histogram::Histogram;
 use crate::links::conflicts::Conflicts;
-use crate::links::{self, LinksView, keys};
+use crate::links::{LinksView, keys};
 use crate::net::memory;
 use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
@@ -253,7 +253,7 @@ impl Controller {
         self.done += 1;
         let now = self.clock.now();
         let strangers = self.speakers.borrow().conflicts.clone();
-        let (conflicts, until) = self.conflicts.next(links::now(), &strangers);
+        let (conflicts, until) = self.conflicts.next(clock::now(), &strangers);
         let round = self.rounds.as_mut().map(|rounds| {
             rounds.set_conflicts(conflicts);
             rounds.next(snapshot, now, self.done)

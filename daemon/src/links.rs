@@ -29,6 +29,7 @@ use plan::world::{self, Ready};
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::clock::{now, sleep_until};
 use crate::link_io::interfaces::{Interfaces, is_usable};
 use crate::link_io::{LinkHandle, LinkView};
 use crate::membership::{Addresses, Live, Standing};
@@ -169,12 +170,6 @@ impl Links {
     /// Waits until [`Links::next`] has something to look at. Cancel-safe.
     pub async fn changed(&mut self) {
         let due = self.due;
-        let timer = async {
-            match due {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let news = async {
             match &mut self.mode {
                 Some(mode) => mode.changed().await,
@@ -182,7 +177,7 @@ impl Links {
             }
         };
         tokio::select! {
-            () = timer => {}
+            () = sleep_until(due) => {}
             () = news => {}
         }
     }
@@ -370,9 +365,4 @@ fn addresses(world: &World, speakers: Option<&BTreeSet<Arc<str>>>, port: u16) ->
         (Arc::clone(&node.name), at)
     };
     counted.map(hears).collect()
-}
-
-/// Tokio's clock, which tests can stop.
-pub fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::info;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::links::Links;
 use crate::links::conflicts::Conflicts;
 use crate::links::keys::{self, KeySource};
-use crate::links::{self, Links};
 use crate::net::{interface, memory};
 use crate::observe::Observed;
 use crate::options::{self, AnnounceArgs, DaemonArgs, LinkArgs, SharingArgs};
@@ -184,8 +184,8 @@ impl Daemon {
             2.. => BTreeMap::new(),
             _ => self.links.strangers(),
         };
-        let (conflicts, until) = self.conflicts.next(links::now(), &strangers);
-        let elect = |world: &mut World| self.links.next(links::now(), world);
+        let (conflicts, until) = self.conflicts.next(clock::now(), &strangers);
+        let elect = |world: &mut World| self.links.next(clock::now(), world);
         let view = self.rounds.next(snapshot, now, conflicts, elect);
         let after = self.rounds.assignments();
         if !Arc::ptr_eq(&before, &after) {
@@ -199,7 +199,7 @@ impl Daemon {
         let deadline = view.allocation.deadline;
         let deadline = deadline.map(|deadline| self.clock.until(deadline));
         self.views.send_replace(Arc::new(view));
-        let until = until.map(|at| at.saturating_duration_since(links::now()));
+        let until = until.map(|at| at.saturating_duration_since(clock::now()));
         store.into_iter().chain(deadline).chain(until).min()
     }
 

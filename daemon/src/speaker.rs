@@ -20,8 +20,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
+use crate::clock;
+use crate::links::Links;
 use crate::links::keys::{self, KeySource};
-use crate::links::{self, Links};
 use crate::net::{interface, memory};
 use crate::observe::Observed;
 use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs, LinkArgs};
@@ -212,7 +213,7 @@ impl Speaker {
     fn round(&mut self, snapshot: &Snapshot, since: Instant) {
         self.problems.log(&snapshot.problems);
         let mut world = snapshot.world.clone();
-        let links = self.links.next(links::now(), &mut world);
+        let links = self.links.next(clock::now(), &mut world);
         let announcements = self.announcer.next(&world);
         let peers = self.neighbours.desired(&world, &announcements);
         self.peers.apply(peers, since.into_std());

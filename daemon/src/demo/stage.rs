@@ -19,6 +19,7 @@ use super::router::Router;
 use super::screen::Screen;
 use super::speaker::NextHop;
 use super::{Args, manifests, speaker};
+use crate::clock::sleep_until;
 use crate::peer_io::{self, Notice, PeerHandle};
 
 /// Between two scenes, so that a person can follow. Less where there is little time.
@@ -187,7 +188,7 @@ impl<W: Write> Stage<'_, W> {
                 ended = end.as_mut() => Wake::End(ended?),
                 notice = self.notices.recv() => Wake::Session(notice),
                 () = router_notice(&mut self.router) => Wake::Router,
-                () = until(scene_ends) => Wake::Scene,
+                () = sleep_until(scene_ends.map(Instant::into_std)) => Wake::Scene,
                 () = tokio::time::sleep(LOOK), if looks_often => Wake::Look,
                 () = tokio::time::sleep(REDRAW), if redraws => Wake::Redraw,
             };
@@ -359,13 +360,6 @@ impl Scene {
     }
 }
 
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Something may have changed at the embedded router. Never, where there is none.
 async fn router_notice(router: &mut Option<Router>) {
     let Some(router) = router else {
@@ -382,7 +376,7 @@ async fn end(deadline: Option<Instant>) -> io::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     tokio::select! {
-        () = until(deadline) => Ok(End::ByTime),
+        () = sleep_until(deadline.map(Instant::into_std)) => Ok(End::ByTime),
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| End::ByUser),
         _ = terminate.recv() => Ok(End::ByUser),
         _ = hang_up.recv() => Ok(End::ByUser),

@@ -6,7 +6,6 @@ use std::io;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use l2::Responder;
 use l2::responder::{Action, AddressState, Config, Event, Fence, Received};
@@ -17,6 +16,7 @@ use super::interfaces::Interfaces;
 use super::sockets::Sockets;
 use super::view::{IoCounters, LinkReport, LinkView, OtherOwner};
 use super::{Command, Inbox};
+use crate::clock::{now, sleep_until};
 use crate::net::filter::{Protocol, SNAP_LENGTH};
 
 /// Frames that are read before anything else is looked at.
@@ -88,14 +88,8 @@ impl LinkTask {
             self.groups.due(),
         ];
         let deadline = due.into_iter().flatten().min();
-        let timer = async {
-            match deadline {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = timer => Wake::Timer,
+            () = sleep_until(deadline) => Wake::Timer,
             Ok(()) = inbox.addresses.changed() => { inbox.addresses.mark_changed(); Wake::Changed }
             Ok(()) = inbox.speakers.changed() => { inbox.speakers.mark_changed(); Wake::Changed }
             Ok(()) = inbox.fence.changed() => { inbox.fence.mark_changed(); Wake::Changed }
@@ -314,9 +308,4 @@ fn log(address: IpAddr, interface: u32, state: AddressState) {
         | AddressState::Probing
         | AddressState::Claimed => debug!(%address, interface, ?state, "address"),
     }
-}
-
-/// Tokio's clock, which tests can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::keys::Keys;
 use super::{Cluster, LinksView, Options};
+use crate::clock::now;
 use crate::link_io::interfaces::{self, EXCLUDED, Interfaces, is_usable};
 use crate::link_io::{self, LinkHandle, LinkView};
 use crate::membership::{
@@ -222,7 +223,7 @@ async fn hand_on(mut fence: watch::Receiver<Fence>, link: LinkHandle) {
 fn is_open(fence: Fence) -> bool {
     match fence {
         Fence::Closed => false,
-        Fence::Until(at) => super::now() < at,
+        Fence::Until(at) => now() < at,
         Fence::Open => true,
     }
 }

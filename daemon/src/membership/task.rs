@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use super::core::{Core, Counters, Seed, Standing, Transmit};
 use super::{Addresses, Config, Facts, Keyring, Live, MAX_DATAGRAM};
+use crate::clock::sleep_until;
 use crate::panics::{self, Restarts};
 
 /// Commands that wait for the task, at most.
@@ -254,13 +255,6 @@ impl Task<'_> {
 fn changed<T: Clone>(from: &mut watch::Receiver<T>) -> Option<T> {
     let latest = from.borrow_and_update();
     latest.has_changed().then(|| latest.clone())
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 fn seed() -> io::Result<Seed> {

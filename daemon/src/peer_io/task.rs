@@ -15,6 +15,7 @@ use tracing::{Level, debug, enabled, info, trace};
 use super::connection::Connection;
 use super::recorded::RecordedPeer;
 use super::{Accepted, Command, Inbox, Notice, PeerReport, PeerSpec, local_addresses};
+use crate::clock::{now, sleep_until};
 use crate::histogram::Histogram;
 use crate::net::tcp::Transport;
 use crate::record::Recordings;
@@ -98,12 +99,6 @@ impl PeerTask {
     /// lives in `self`.
     async fn wait(&mut self, inbox: &mut Inbox) -> Wake {
         let deadline = self.peer.poll_timeout().map(|(at, _)| at);
-        let timer = async {
-            match deadline {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let connecting = &mut self.connecting;
         let opened = async {
             match connecting {
@@ -112,7 +107,7 @@ impl PeerTask {
             }
         };
         tokio::select! {
-            () = timer => Wake::Timer,
+            () = sleep_until(deadline) => Wake::Timer,
             command = inbox.commands.recv() => Wake::Command(command),
             Ok(()) = inbox.routes.changed() => Wake::Routes,
             (conn, opened) = opened => Wake::Opened(conn, opened),
@@ -339,11 +334,6 @@ async fn open(transport: Transport, within: Duration) -> Opened {
     let local = stream.local_addr().map_err(ended)?.ip();
     let remote = stream.peer_addr().map_err(ended)?.ip();
     Ok((stream, local_addresses(local, remote).await))
-}
-
-/// Tokio's clock, which tests can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// The type of each whole message in `octets` (RFC 4271 §4.1), at TRACE.
