@@ -205,7 +205,7 @@ impl Controller {
                     due = due.into_iter().chain([again]).min();
                     continue;
                 }
-                Ok(()) = self.speakers.changed() => self.speakers.mark_unchanged(),
+                Ok(()) = self.speakers.changed() => {}
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {}
                 Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
                     memory::trim();
@@ -252,8 +252,8 @@ impl Controller {
         self.problems.log(&snapshot.problems);
         self.done += 1;
         let now = self.clock.now();
-        let strangers = self.speakers.borrow().conflicts.clone();
-        let (conflicts, until) = self.conflicts.next(clock::now(), &strangers);
+        let speakers = Arc::clone(&self.speakers.borrow());
+        let (conflicts, until) = self.conflicts.next(clock::now(), &speakers.conflicts);
         let round = self.rounds.as_mut().map(|rounds| {
             rounds.set_conflicts(conflicts);
             rounds.next(snapshot, now, self.done)

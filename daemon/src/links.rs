@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use controller::kube::speakers::Speakers;
 use imbl::OrdMap;
 use l2::MacAddr;
-use l2::responder::{AddressState, Fence};
+use l2::responder::Fence;
 use plan::World;
 use plan::elect::{Elections, Elector};
 use plan::health::{self, Class, Why};
@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::clock::{now, sleep_until};
-use crate::link_io::interfaces::{Interfaces, is_usable};
+use crate::link_io::interfaces::Interfaces;
 use crate::link_io::{LinkHandle, LinkView};
 use crate::membership::{Addresses, Live, Standing};
 use holding::{Facts, Holding, Trust};
@@ -189,16 +189,10 @@ impl Links {
         };
         let view = mode.view();
         let states = view.states.iter();
-        let had = states.filter_map(|((address, _), state)| match state {
-            AddressState::Quarantined { by } => Some((*address, by.to_string().into())),
-            AddressState::Fenced
-            | AddressState::InterfaceDown
-            | AddressState::OwnAddress
-            | AddressState::Probing
-            | AddressState::Claimed
-            | AddressState::Contested { .. } => None,
+        let lost = states.filter_map(|((address, _), state)| {
+            Some((*address, state.lost_to()?.to_string().into()))
         });
-        had.collect()
+        lost.collect()
     }
 
     /// Hands over what this node answers for, and ends.
@@ -232,8 +226,7 @@ impl Links {
             }
         }
         if let Some(own) = &seen.interfaces {
-            let usable = own.list.iter().filter(|one| is_usable(one));
-            let names = usable.map(|one| Arc::clone(&one.name)).collect();
+            let names = own.usable().map(|one| Arc::clone(&one.name)).collect();
             interfaces.insert(Arc::clone(&self.me), names);
         }
         let Returned { nodes, until } = self.tenure.next(now, &self.presence(world, seen));
@@ -294,18 +287,13 @@ impl Links {
     }
 
     fn trust(&self, now: Instant, seen: &LinksView, fence: Fence) -> Trust {
-        let is_open = match fence {
-            Fence::Closed => false,
-            Fence::Until(at) => now < at,
-            Fence::Open => true,
-        };
         if now < self.acquainted_by && !self.is_acquainted(seen) {
             return Trust::None;
         }
         match (self.options.liveness, &seen.live, seen.standing) {
             (false, _, _) => Trust::Full,
             (true, None, _) | (true, _, None) => Trust::None,
-            (true, Some(_), Some(Standing::Half)) if is_open => Trust::Probe,
+            (true, Some(_), Some(Standing::Half)) if fence.is_open(now) => Trust::Probe,
             (true, Some(_), Some(Standing::Half | Standing::Minority)) => Trust::None,
             (true, Some(_), Some(Standing::Majority)) => Trust::Full,
         }

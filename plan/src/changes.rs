@@ -16,7 +16,8 @@ pub fn services<'a>(before: &'a World, now: &'a World) -> Vec<&'a ObjectName> {
     changed
 }
 
-fn key<'a, K, V>(change: DiffItem<'a, 'a, K, V>) -> &'a K {
+/// The key of what differs.
+pub fn key<'a, K, V>(change: DiffItem<'a, 'a, K, V>) -> &'a K {
     match change {
         DiffItem::Add(key, _) | DiffItem::Remove(key, _) => key,
         DiffItem::Update { new, .. } => new.0,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use l2::responder::{Interface, InterfaceKind};
+use l2::responder::Interface;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, error, warn};
@@ -70,9 +70,11 @@ pub fn spawn(excluded: &'static [&'static str]) -> watch::Receiver<Option<Arc<In
     interfaces
 }
 
-/// Whether addresses can be answered for on it now.
-pub fn is_usable(interface: &Interface) -> bool {
-    interface.up && interface.kind == InterfaceKind::Ethernet
+impl Interfaces {
+    /// Those on which addresses can be answered for now.
+    pub fn usable(&self) -> impl Iterator<Item = &Interface> {
+        self.list.iter().filter(|interface| interface.is_usable())
+    }
 }
 
 type Publish = watch::Sender<Option<Arc<Interfaces>>>;

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::keys::Keys;
 use super::{Cluster, LinksView, Options};
 use crate::clock::now;
-use crate::link_io::interfaces::{self, EXCLUDED, Interfaces, is_usable};
+use crate::link_io::interfaces::{self, EXCLUDED, Interfaces};
 use crate::link_io::{self, LinkHandle, LinkView};
 use crate::membership::{
     Addresses, Config, Facts, Keyring, Live, Membership, MembershipHandle, Standing,
@@ -107,8 +107,9 @@ impl Mode {
 
     /// Tells the others of this node's interfaces.
     fn tell(&mut self, interfaces: &Interfaces) {
-        let usable = interfaces.list.iter().filter(|one| is_usable(one));
-        let usable = usable.map(|one| (Arc::clone(&one.name), one.mac));
+        let usable = interfaces
+            .usable()
+            .map(|one| (Arc::clone(&one.name), one.mac));
         let (facts, left_out) = Facts::new(usable);
         if facts == self.told {
             return;
@@ -123,8 +124,10 @@ impl Mode {
     /// Waits for any change of what [`Mode::see`] returns, or of whether the fence is open.
     /// Cancel-safe.
     pub async fn changed(&mut self) {
-        let was_open = is_open(*self.fence.borrow());
-        let fence = self.fence.wait_for(|fence| is_open(*fence) != was_open);
+        let was_open = self.fence.borrow().is_open(now());
+        let fence = self
+            .fence
+            .wait_for(|fence| fence.is_open(now()) != was_open);
         // A sender that is gone says nothing new; the others do.
         tokio::select! {
             Ok(()) = self.interfaces.changed() => self.interfaces.mark_changed(),
@@ -217,13 +220,5 @@ async fn hand_on(mut fence: watch::Receiver<Fence>, link: LinkHandle) {
             // Its last word holds.
             return std::future::pending().await;
         }
-    }
-}
-
-fn is_open(fence: Fence) -> bool {
-    match fence {
-        Fence::Closed => false,
-        Fence::Until(at) => now() < at,
-        Fence::Open => true,
     }
 }

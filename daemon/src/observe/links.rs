@@ -17,8 +17,7 @@ pub fn overview(view: &View) -> Value {
         return Value::Null;
     }
     let live = links.live.as_ref();
-    let interfaces = links.interfaces.iter().flat_map(|all| &all.list);
-    let interfaces = interfaces.filter(|one| crate::link_io::interfaces::is_usable(one));
+    let interfaces = links.interfaces.iter().flat_map(|all| all.usable());
     let failures = failure::all(view).into_iter();
     json!({
         "speakers": live.map(|live| live.nodes.keys().cloned().collect::<Vec<_>>()),
@@ -57,7 +56,7 @@ fn interfaces(view: &View, address: IpAddr) -> Vec<Value> {
             json!({
                 "name": interface,
                 "state": word(state),
-                "by": stranger(state),
+                "by": state.stranger().map(|by| by.to_string()),
             })
         })
         .collect()
@@ -81,16 +80,5 @@ pub fn word(state: AddressState) -> &'static str {
         AddressState::Claimed => "claimed",
         AddressState::Contested { .. } => "contested",
         AddressState::Quarantined { .. } => "quarantined",
-    }
-}
-
-fn stranger(state: AddressState) -> Option<String> {
-    match state {
-        AddressState::Contested { by } | AddressState::Quarantined { by } => Some(by.to_string()),
-        AddressState::Fenced
-        | AddressState::InterfaceDown
-        | AddressState::OwnAddress
-        | AddressState::Probing
-        | AddressState::Claimed => None,
     }
 }

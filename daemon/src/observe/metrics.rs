@@ -337,10 +337,8 @@ async fn link(observed: &Observed) -> Option<links::Link> {
     let view = observed.view();
     let task = view.links.task.as_ref()?;
     let live = view.links.live.as_ref();
-    Some(links::Link {
-        report: task.report().await?,
-        speakers: live.map(|live| live.nodes.len()),
-    })
+    let speakers = live.map(|live| live.nodes.len());
+    Some(links::Link::new(task.report().await?, speakers))
 }
 
 /// The text as a response.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use controller::crd::service_l2_status::AddressConflict;
 use controller::kube::events::{About, Event};
 use controller::kube::service_l2_status::Answered;
-use l2::responder::AddressState;
 use plan::elect;
 use plan::world::ObjectName;
 
@@ -18,33 +17,31 @@ use crate::view::View;
 #[derive(Debug, Default)]
 pub struct LinkReports {
     answered: Option<BTreeMap<ObjectName, Answered>>,
-    /// Services that this node has, as Events said.
-    assigned: Option<BTreeSet<ObjectName>>,
     failures: BTreeSet<(ObjectName, IpAddr, Failure)>,
 }
 
-impl LinkReports {
+/// What is to be reported.
+#[derive(Debug)]
+pub struct News {
     /// The Services that this node answers for, where that is news.
-    pub fn answered(&mut self, view: &View) -> Option<BTreeMap<ObjectName, Answered>> {
-        let now = answered(view);
-        let is_news = self.answered.as_ref() != Some(&now);
-        is_news.then(|| {
-            self.answered = Some(now.clone());
-            now
-        })
-    }
-
+    pub answered: Option<BTreeMap<ObjectName, Answered>>,
     /// An Event for each Service that this node answers for from now on, and for each address that it
     /// should answer for and cannot.
-    pub fn events(&mut self, view: &View) -> Vec<Event> {
+    pub events: Vec<Event>,
+}
+
+impl LinkReports {
+    /// What is news since the last view.
+    pub fn news(&mut self, view: &View) -> News {
         let about = |name: &ObjectName| {
             let version = view.versions.get(name)?;
             Some(About::service(name, Arc::clone(&version.uid)))
         };
-        let now: BTreeSet<ObjectName> = answered(view).into_keys().collect();
-        // What it had before this was started is no news.
-        let before = self.assigned.replace(now.clone()).unwrap_or(now.clone());
-        let assigned = now.difference(&before).filter_map(about);
+        let now = answered(view);
+        // What it had before this was started is told by no Event.
+        let before = self.answered.as_ref().unwrap_or(&now);
+        let assigned = now.keys().filter(|name| !before.contains_key(*name));
+        let assigned = assigned.filter_map(about);
         let assigned = assigned.map(|about| Event::node_assigned(about, &view.node, "layer2"));
         let mut events: Vec<Event> = assigned.collect();
         let failures = failure::all(view);
@@ -55,7 +52,10 @@ impl LinkReports {
             }
         }
         self.failures = failures;
-        events
+        let is_news = self.answered.as_ref() != Some(&now);
+        let answered = is_news.then(|| now.clone());
+        self.answered = Some(now);
+        News { answered, events }
     }
 }
 
@@ -65,18 +65,12 @@ fn answered(view: &View) -> BTreeMap<ObjectName, Answered> {
     for (address, elected) in &view.links.elections.by_address {
         let Some(here) = &elected.here else { continue };
         let states = failure::states(view, *address).into_iter();
-        let conflicts = states.filter_map(|(interface, state)| match state {
-            AddressState::Quarantined { by } => Some(AddressConflict {
+        let conflicts = states.filter_map(|(interface, state)| {
+            Some(AddressConflict {
                 ip: address.to_string(),
                 interface: interface.to_string(),
-                mac: by.to_string(),
-            }),
-            AddressState::Fenced
-            | AddressState::InterfaceDown
-            | AddressState::OwnAddress
-            | AddressState::Probing
-            | AddressState::Claimed
-            | AddressState::Contested { .. } => None,
+                mac: state.lost_to()?.to_string(),
+            })
         });
         let conflicts: BTreeSet<AddressConflict> = conflicts.collect();
         for holder in &elected.holders {

@@ -19,7 +19,7 @@ use plan::announce::{Verdict, Verdicts};
 use plan::world::ObjectName;
 use tokio::sync::watch;
 
-use super::link_reports::LinkReports;
+use super::link_reports::{LinkReports, News};
 use crate::peer_io::PeerReport;
 use crate::peers::PeerTable;
 use crate::problem_events::ProblemEvents;
@@ -136,12 +136,11 @@ impl Reporter {
     }
 
     fn report_links(&self, links: &mut LinkReports, view: &View) {
-        if let Some(answered) = links.answered(view) {
+        let News { answered, events } = links.news(view);
+        if let Some(answered) = answered {
             self.links.set(answered);
         }
-        for event in links.events(view) {
-            self.events.tell(event);
-        }
+        events.into_iter().for_each(|event| self.events.tell(event));
     }
 
     async fn sessions(&self) -> BTreeMap<Arc<str>, Session> {

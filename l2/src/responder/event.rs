@@ -56,6 +56,17 @@ pub enum Fence {
     Open,
 }
 
+impl Fence {
+    /// Whether anything may be answered or sent at this moment.
+    pub fn is_open(self, now: Instant) -> bool {
+        match self {
+            Fence::Closed => false,
+            Fence::Until(at) => now < at,
+            Fence::Open => true,
+        }
+    }
+}
+
 /// What the caller has to do, or should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -121,6 +132,23 @@ pub enum AddressState {
 }
 
 impl AddressState {
+    /// The stranger that claims the address.
+    pub fn stranger(self) -> Option<MacAddr> {
+        match self {
+            AddressState::Contested { by } | AddressState::Quarantined { by } => Some(by),
+            AddressState::Fenced
+            | AddressState::InterfaceDown
+            | AddressState::OwnAddress
+            | AddressState::Probing
+            | AddressState::Claimed => None,
+        }
+    }
+
+    /// The stranger that has the address, which is not answered for.
+    pub fn lost_to(self) -> Option<MacAddr> {
+        self.stranger().filter(|_| !self.is_answered())
+    }
+
     /// Whether requests are answered.
     pub fn is_answered(self) -> bool {
         match self {

@@ -36,6 +36,11 @@ pub enum InterfaceKind {
 }
 
 impl Interface {
+    /// Whether addresses can be answered for on it now.
+    pub fn is_usable(&self) -> bool {
+        self.up && self.kind == InterfaceKind::Ethernet
+    }
+
     /// Whether ARP (IPv4) or Neighbor Discovery (IPv6) is spoken on it now. The latter needs a
     /// link-local address of the kernel: without one IPv6 is off there, and no group can be joined.
     pub(super) fn speaks(&self, address: IpAddr) -> bool {
@@ -44,7 +49,7 @@ impl Interface {
             IpAddr::V4(_) => true,
             IpAddr::V6(_) => self.addresses.iter().any(is_link_local),
         };
-        self.up && self.kind == InterfaceKind::Ethernet && is_station && family
+        self.is_usable() && is_station && family
     }
 }
 

@@ -256,13 +256,8 @@ impl Responder {
 
     /// Whether a request that arrives on an interface now is answered, but for the bound on answers.
     pub fn is_answered(&self, now: Instant, interface: u32, address: IpAddr) -> bool {
-        let open = match self.fence {
-            Fence::Closed => false,
-            Fence::Until(at) => now < at,
-            Fence::Open => true,
-        };
         let state = self.state(interface, address);
-        open && state.is_some_and(AddressState::is_answered)
+        self.fence.is_open(now) && state.is_some_and(AddressState::is_answered)
     }
 
     /// Counts since it was made.

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::ordmap::DiffItem;
-
 use super::draft::Draft;
 use super::search::{Cursors, Round};
 use super::settle::Clock;
 use super::taken::Taken;
 use super::{Allocation, Options, Sharing, Timestamp, apply};
+use crate::changes;
 use crate::world::{ObjectName, World};
 
 /// Knows who holds what in one World, and comes from there to the next: where nothing but Services
@@ -100,10 +99,7 @@ impl Known {
     ) -> Allocation {
         let before = std::mem::take(&mut self.world.services);
         let lacking = std::mem::take(&mut self.lacking);
-        let differ = before.diff(&world.services).map(|change| match change {
-            DiffItem::Add(name, _) | DiffItem::Remove(name, _) => name,
-            DiffItem::Update { new, .. } => new.0,
-        });
+        let differ = before.diff(&world.services).map(changes::key);
         let mut names: Vec<&ObjectName> = differ.chain(&lacking).collect();
         // Two sorted runs.
         names.sort();

@@ -169,10 +169,7 @@ impl Known {
             }
             let mut together = BTreeSet::new();
             let services = component(address, &self.holders, world, &mut together);
-            let services: Vec<&Service> = services
-                .iter()
-                .filter_map(|name| world.services.get(name).map(Arc::as_ref))
-                .collect();
+            let services = found(&services, world);
             let owner = owner(electorate, &together, &services).and_then(|e| e.owner);
             for address in together {
                 touched.remove(&address);
@@ -195,10 +192,7 @@ impl Known {
     ) -> Elected {
         let holders = self.holders.get(&address).into_iter().flatten();
         let holders: Vec<ObjectName> = holders.cloned().collect();
-        let services: Vec<&Service> = holders
-            .iter()
-            .filter_map(|name| world.services.get(name).map(Arc::as_ref))
-            .collect();
+        let services = found(&holders, world);
         let mine = owner.is_some_and(|owner| **owner == *me);
         let interfaces = mine.then(|| electorate.interfaces(me, address, &services));
         let is_replaceable = services.iter().all(|s| s.requested_addresses.is_empty());
@@ -212,6 +206,14 @@ impl Known {
             holders,
         }
     }
+}
+
+/// The Services of these names.
+fn found<'a>(names: impl IntoIterator<Item = &'a ObjectName>, world: &World) -> Vec<&Service> {
+    let found = names
+        .into_iter()
+        .filter_map(|name| world.services.get(name));
+    found.map(Arc::as_ref).collect()
 }
 
 /// Finds all addresses that have the same owner as this one, because a Service holds both of two,
@@ -276,9 +278,5 @@ pub fn election_of(
     let first = held.find(|address| holders.contains_key(*address))?;
     let mut together = BTreeSet::new();
     let services = component(*first, &holders, world, &mut together);
-    let services: Vec<&Service> = services
-        .iter()
-        .filter_map(|name| world.services.get(name).map(Arc::as_ref))
-        .collect();
-    owner(&electorate, &together, &services)
+    owner(&electorate, &together, &found(&services, world))
 }

@@ -11,9 +11,11 @@ use crate::link_io::LinkReport;
 
 /// L2 mode at work.
 pub struct Link {
-    pub report: LinkReport,
+    report: LinkReport,
+    /// Of each address, over all interfaces.
+    by_address: BTreeMap<IpAddr, AddressCounters>,
     /// Speakers that are alive, this one among them; `None` where that is not watched.
-    pub speakers: Option<usize>,
+    speakers: Option<usize>,
 }
 
 /// Ours.
@@ -35,7 +37,7 @@ pub const LINK: &[Metric<Link>] = &[
         "herald_l2_conflicts_total",
         "Frames in which a stranger claimed an address, by address.",
         |link, out| {
-            for (address, counters) in by_address(link) {
+            for (address, counters) in &link.by_address {
                 out.add(&[("ip", &address.to_string())], counters.conflicts);
             }
         },
@@ -92,7 +94,7 @@ pub const METALLB: &[Metric<Link>] = &[
         "metallb_layer2_requests_received",
         "Number of layer2 requests received for owned IPs",
         |link, out| {
-            for (address, counters) in by_address(link) {
+            for (address, counters) in &link.by_address {
                 out.add(&[("ip", &address.to_string())], counters.requests);
             }
         },
@@ -101,7 +103,7 @@ pub const METALLB: &[Metric<Link>] = &[
         "metallb_layer2_responses_sent",
         "Number of layer2 responses sent for owned IPs in response to requests",
         |link, out| {
-            for (address, counters) in by_address(link) {
+            for (address, counters) in &link.by_address {
                 out.add(&[("ip", &address.to_string())], counters.answers);
             }
         },
@@ -110,28 +112,34 @@ pub const METALLB: &[Metric<Link>] = &[
         "metallb_layer2_gratuitous_sent",
         "Number of gratuitous layer2 packets sent for owned IPs as a result of failovers",
         |link, out| {
-            for (address, counters) in by_address(link) {
+            for (address, counters) in &link.by_address {
                 out.add(&[("ip", &address.to_string())], counters.announcements);
             }
         },
     ),
 ];
 
-/// Over all interfaces.
-fn by_address(link: &Link) -> BTreeMap<IpAddr, AddressCounters> {
-    let mut all: BTreeMap<IpAddr, AddressCounters> = BTreeMap::new();
-    for status in &link.report.addresses {
-        let AddressCounters {
-            requests,
-            answers,
-            announcements,
-            conflicts,
-        } = status.counters;
-        let sum = all.entry(status.address).or_default();
-        sum.requests += requests;
-        sum.answers += answers;
-        sum.announcements += announcements;
-        sum.conflicts += conflicts;
+impl Link {
+    /// Of what the task says of itself.
+    pub fn new(report: LinkReport, speakers: Option<usize>) -> Link {
+        let mut by_address: BTreeMap<IpAddr, AddressCounters> = BTreeMap::new();
+        for status in &report.addresses {
+            let AddressCounters {
+                requests,
+                answers,
+                announcements,
+                conflicts,
+            } = status.counters;
+            let sum = by_address.entry(status.address).or_default();
+            sum.requests += requests;
+            sum.answers += answers;
+            sum.announcements += announcements;
+            sum.conflicts += conflicts;
+        }
+        Link {
+            report,
+            by_address,
+            speakers,
+        }
     }
-    all
 }
