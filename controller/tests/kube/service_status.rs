@@ -151,15 +151,19 @@ async fn what_is_cleared_leaves_the_reason_and_what_is_not_ours_leaves_nothing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_words_for_the_same_are_not_written() {
+async fn the_same_reason_is_written_again_only_if_it_is_about_something_else() {
     let fake = Fake::new();
     services(&fake, 1);
     let writer = start(&fake);
     write(&fake, &writer, pending()).await;
-    let mut again = pending();
-    again.condition.as_mut().expect("one").message = "other words".to_owned();
-    assert_eq!(write(&fake, &writer, again).await, Outcome::Unchanged);
+    assert_eq!(write(&fake, &writer, pending()).await, Outcome::Unchanged);
     assert_eq!(fake.writes().len(), 1);
+    let mut of_another = pending();
+    of_another.condition.as_mut().expect("one").message = "another address".to_owned();
+    let outcome = write(&fake, &writer, of_another).await;
+    assert!(matches!(outcome, Outcome::Written { .. }), "{outcome}");
+    let condition = status_now(&fake).condition.expect("a condition");
+    assert_eq!(condition.message, "another address");
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,13 +85,17 @@ impl Status {
         (&self.addresses, &self.pool) == (&other.addresses, &other.pool)
     }
 
-    /// Nothing differs but the words of the message, or the time.
+    /// Nothing differs but since when it is so. The words of a message count: one reason is told of
+    /// an address, a pool or another Service, and which of them may change.
     pub fn says_the_same(&self, other: &Status) -> bool {
-        let gist = |status: &Status| {
-            let condition = status.condition.as_ref();
-            condition.map(|condition| (condition.is_true, condition.reason.clone()))
+        let says = |status: &Status| {
+            let condition = status.condition.clone();
+            condition.map(|condition| Condition {
+                since: None,
+                ..condition
+            })
         };
-        self.holds_the_same(other) && gist(self) == gist(other)
+        self.holds_the_same(other) && says(self) == says(other)
     }
 }
 

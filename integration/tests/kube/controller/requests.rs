@@ -159,3 +159,15 @@ fn a_second_family_comes_when_it_can_and_the_first_address_stays() {
     balancer.await_addresses("prefer", &["10.51.6.0", "fd00:51:6::"]);
     balancer.await_addresses("require", &["10.51.6.1", "fd00:51:6::1"]);
 }
+
+#[test]
+fn a_reason_that_stays_the_same_is_told_anew_when_it_is_about_something_else() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let balancer = Balancer::start(&cluster, &cluster.lab);
+    balancer.service("require", families("RequireDualStack", &["IPv4", "IPv6"]));
+    balancer.await_pending("require", "IPv4");
+    balancer.pool("pool", &["10.51.6.16/28"], json!({}));
+    balancer.await_pending("require", "IPv6");
+}
