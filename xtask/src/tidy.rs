@@ -64,7 +64,7 @@ fn orphans(files: &[String]) -> Result<Vec<String>, String> {
         let text = std::fs::read_to_string(root().join(file))
             .map_err(|error| format!("{file}: {error}"))?;
         for module in text.lines().filter_map(module_name) {
-            named.extend(module_files(file, module));
+            named.insert(module_file(file, module));
         }
     }
     let is_root = |file: &str| {
@@ -87,20 +87,17 @@ fn module_name(line: &str) -> Option<&str> {
     (visibility.is_empty() || visibility.starts_with("pub")).then_some(name.trim())
 }
 
-/// Where `mod name;` in `file` may lead.
-fn module_files(file: &str, module: &str) -> [String; 2] {
+/// Where `mod name;` in `file` leads. A module with files of its own is `name.rs` beside `name/`,
+/// everywhere: a file called `mod.rs` is found by nobody who looks for a name.
+fn module_file(file: &str, module: &str) -> String {
     let path = Path::new(file);
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let base = match stem.as_ref() {
-        "main" | "lib" | "mod" => folder.to_path_buf(),
+        "main" | "lib" => folder.to_path_buf(),
         stem => folder.join(stem),
     };
-    let base = base.to_string_lossy();
-    [
-        format!("{base}/{module}.rs"),
-        format!("{base}/{module}/mod.rs"),
-    ]
+    format!("{}/{module}.rs", base.display())
 }
 
 #[cfg(test)]
@@ -108,17 +105,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_line_leads_to_two_possible_files() {
+    fn a_module_line_leads_to_a_file_of_that_name() {
         assert_eq!(module_name("pub(crate) mod open;"), Some("open"));
         assert_eq!(module_name("    mod open;"), Some("open"));
         assert_eq!(module_name("mod tests {"), None);
         assert_eq!(
-            module_files("bgp/src/message/mod.rs", "open"),
-            ["bgp/src/message/open.rs", "bgp/src/message/open/mod.rs"]
+            module_file("bgp/src/lib.rs", "message"),
+            "bgp/src/message.rs"
         );
         assert_eq!(
-            module_files("bgp/src/fsm.rs", "table")[0],
-            "bgp/src/fsm/table.rs"
+            module_file("bgp/src/message.rs", "open"),
+            "bgp/src/message/open.rs"
         );
     }
 

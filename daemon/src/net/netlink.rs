@@ -14,6 +14,8 @@ use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProto
 use nix::sys::socket::{bind, recv, send, setsockopt, socket, sockopt};
 use tokio::io::unix::AsyncFd;
 
+use super::watched::watched;
+
 /// Octets of a datagram, at most: the kernel puts no more into one.
 pub const MAX_DATAGRAM: usize = 32 << 10;
 /// What the kernel keeps for us while we do not read, in octets: some 1,000 changes. If more come
@@ -104,7 +106,7 @@ impl RouteSocket {
         let address = NetlinkAddr::new(0, groups.cast_unsigned());
         bind(socket.as_raw_fd(), &address)?;
         Ok(RouteSocket {
-            socket: super::watched(socket)?,
+            socket: watched(socket)?,
             sequence: 0,
         })
     }

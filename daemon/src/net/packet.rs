@@ -18,6 +18,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::filter::{self, Protocol};
 use super::sockopt;
+use super::watched::watched;
 
 /// What the kernel keeps for us while we do not read, in octets: some 1,000 frames. What does not
 /// fit is dropped and counted.
@@ -65,7 +66,7 @@ impl PacketSocket {
         socket.attach_filter(&filter::program(protocol, std::iter::empty()))?;
         socket.bind(&address(protocol, 0))?;
         Ok(PacketSocket {
-            socket: super::watched(socket)?,
+            socket: watched(socket)?,
             protocol,
             dropped: 0,
         })
