@@ -16,7 +16,7 @@ use nom::number::complete::{be_u16, be_u32, be_u128};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use bgp4mp::{Session, SessionMessage, StateChange};
+pub use bgp4mp::{SessionMessage, StateChange};
 pub use table_dump::{PeerEntry, PeerIndexTable, Rib, RibEntry};
 
 /// Octets of the header of every record: timestamp, type, subtype, length.
@@ -59,6 +59,28 @@ pub enum Content<'a> {
     Rib(Rib<'a>),
     /// Anything else, as it came: other protocols, and subtypes without BGP in them.
     Other(&'a [u8]),
+}
+
+/// Both ends of the session that a record is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The peer's AS number, 0 where the recorder did not know it.
+    pub peer_as: u32,
+    /// The recorder's own.
+    pub local_as: u32,
+    /// Index of the recorder's interface, 0 where not known.
+    pub interface: u16,
+    /// The peer's address; recorders of the year 2000 left it out of the first messages.
+    pub peer: Option<IpAddr>,
+    /// The recorder's own.
+    pub local: Option<IpAddr>,
+}
+
+impl Session {
+    /// Both ends are in one AS.
+    pub const fn is_internal(&self) -> bool {
+        self.peer_as == self.local_as
+    }
 }
 
 /// A record that cannot be read.

@@ -1,7 +1,6 @@
 //! Messages and state changes: BGP4MP (RFC 6396 §4.4, RFC 8050 §3) and BGP (appendix B.1.2).
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use nom::combinator::{all_consuming, map_opt};
 use nom::multi::length_data;
@@ -9,35 +8,13 @@ use nom::number::complete::{be_u8, be_u16, be_u32};
 use nom::{IResult, Parser};
 
 use super::table_dump::{self, Rib, RibEntry};
-use super::{Content, address, as_number};
+use super::{Content, Session, address, as_number};
 use crate::codec::{self, Rules};
 use crate::family::{AfiSafi, FamilySet};
 use crate::message::Message;
 use crate::message::notification::Notification;
 
 const MARKER: [u8; 16] = [0xff; 16];
-
-/// Both ends of the session that a record is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// The peer's AS number, 0 where the recorder did not know it.
-    pub peer_as: u32,
-    /// The recorder's own.
-    pub local_as: u32,
-    /// Index of the recorder's interface, 0 where not known.
-    pub interface: u16,
-    /// The peer's address; recorders of the year 2000 left it out of the first messages.
-    pub peer: Option<IpAddr>,
-    /// The recorder's own.
-    pub local: Option<IpAddr>,
-}
-
-impl Session {
-    /// Both ends are in one AS.
-    pub const fn is_internal(&self) -> bool {
-        self.peer_as == self.local_as
-    }
-}
 
 /// A recorded message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,7 @@ use nom::multi::{length_count, length_data};
 use nom::number::complete::{be_u8, be_u16, be_u32};
 use nom::{IResult, Parser};
 
-use super::bgp4mp::Session;
-use super::{Content, address, as_number};
+use super::{Content, Session, address, as_number};
 use crate::codec::{HEADER_LENGTH, Rules};
 use crate::family::{AfiSafi, FamilySet};
 

@@ -6,6 +6,7 @@
 //! counted and dropped. Everything kept has a bound.
 
 mod event;
+mod known;
 mod memory;
 
 use std::collections::VecDeque;
@@ -232,13 +233,13 @@ impl Task {
                 Method::POST,
                 format!("{collection}?fieldManager={manager}"),
                 JSON,
-                event::creation(known, &self.reporter),
+                known.creation(&self.reporter),
             ),
             true => (
                 Method::PATCH,
                 format!("{collection}/{}?fieldManager={manager}", known.name),
                 MERGE,
-                event::series(known),
+                known.series(),
             ),
         })
     }

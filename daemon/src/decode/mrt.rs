@@ -1,16 +1,14 @@
 //! Messages out of an MRT file (RFC 6396), one record at a time.
 
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::path::Path;
 
 use bgp::codec::{self, Rules};
 use bgp::message::Message;
 use bgp::message::notification::Notification;
 use bgp::mrt::{self, Content, PeerEntry, Record, Rib, RibEntry, SessionMessage};
-use serde::Serialize;
 
-use super::verdict::Verdict;
+use super::verdict::{Origin, Verdict};
 use super::{CHUNK, Output, Session, input};
 
 /// Octets of a record's header; its last four are the length of the rest.
@@ -18,25 +16,6 @@ const HEADER: usize = 12;
 /// Octets of a record, at most. The largest there are list the peers of a collector, or the
 /// routes to one prefix from each of these: under 4 MiB.
 const MAX_RECORD: usize = 16 << 20;
-
-/// Where a message was recorded.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Origin {
-    /// Octets of the uncompressed file before the record.
-    offset: u64,
-    /// Seconds since 1970-01-01 00:00 UTC, with microseconds where the record has them.
-    timestamp: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer_as: Option<u32>,
-    /// The recorder sent it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    sent: bool,
-    /// It is a route of a table, put into an UPDATE.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    table: bool,
-}
 
 /// Prints every message of a file.
 pub(super) fn run<O: Write, E: Write>(

@@ -1,11 +1,11 @@
 //! What is printed of one message.
 
+use std::net::IpAddr;
+
 use bgp::attribute::{AttributeError, Treatment};
 use bgp::message::Message;
 use bgp::message::notification::Notification;
 use serde::Serialize;
-
-use super::mrt::Origin;
 
 /// One line of output.
 #[derive(Debug, Serialize)]
@@ -20,6 +20,25 @@ pub(super) struct Verdict<'a> {
     errors: &'a [AttributeError],
     #[serde(skip_serializing_if = "Option::is_none")]
     mrt: Option<&'a Origin>,
+}
+
+/// Where a message was recorded.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Origin {
+    /// Octets of the uncompressed file before the record.
+    pub offset: u64,
+    /// Seconds since 1970-01-01 00:00 UTC, with microseconds where the record has them.
+    pub timestamp: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_as: Option<u32>,
+    /// The recorder sent it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sent: bool,
+    /// It is a route of a table, put into an UPDATE.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub table: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -7,6 +7,7 @@ use bgp::ConnId;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
+use tracing::{Level, enabled, trace};
 
 use super::recorded::RecordedPeer;
 
@@ -70,7 +71,7 @@ impl Connection {
                 Err(broken.unwrap_or_else(|| "closed by peer".to_owned()))
             }
             Ok(read) => {
-                super::task::trace_messages("received", &self.inbound);
+                trace_messages("received", &self.inbound);
                 peer.receive(now, self.id, &mut self.inbound, read);
                 shrink(&mut self.inbound);
                 Ok(true)
@@ -92,7 +93,7 @@ impl Connection {
                     shrink(&mut self.outbound);
                     return;
                 }
-                super::task::trace_messages("sent", &self.outbound);
+                trace_messages("sent", &self.outbound);
             }
             match self.stream.try_write(&self.outbound) {
                 Ok(written) => {
@@ -118,7 +119,7 @@ impl Connection {
     ) -> impl Future<Output = ()> + use<> {
         // What is half sent has to be whole before the NOTIFICATION behind it can be read.
         peer.poll_transmit(now, self.id, &mut self.outbound);
-        super::task::trace_messages("sent last", &self.outbound);
+        trace_messages("sent last", &self.outbound);
         if self.broken.is_none() {
             // What the socket does not take now is not sent: the connection ends either way.
             let _ = self.stream.try_write(&self.outbound);
@@ -145,5 +146,31 @@ fn is_transient(error: &io::Error) -> bool {
 fn shrink(buffer: &mut BytesMut) {
     if buffer.is_empty() && buffer.capacity() > KEPT_CAPACITY {
         *buffer = BytesMut::new();
+    }
+}
+
+/// The type of each whole message in `octets` (RFC 4271 §4.1), at TRACE.
+fn trace_messages(what: &str, mut octets: &[u8]) {
+    if !enabled!(Level::TRACE) {
+        return;
+    }
+    while let [_, rest @ ..] = octets.get(15..).unwrap_or_default() {
+        let [high, low, kind, ..] = rest else {
+            return;
+        };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let name = match kind {
+            1 => "OPEN",
+            2 => "UPDATE",
+            3 => "NOTIFICATION",
+            4 => "KEEPALIVE",
+            5 => "ROUTE-REFRESH",
+            _ => "unknown",
+        };
+        trace!(length, "{what} {name}");
+        match octets.get(length.max(19)..) {
+            Some(next) => octets = next,
+            None => return,
+        }
     }
 }

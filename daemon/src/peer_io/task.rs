@@ -10,7 +10,7 @@ use bgp::peer::{Direction, LocalAddresses};
 use bgp::{Action, ConnId, Event};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tracing::{Level, debug, enabled, info, trace};
+use tracing::{debug, info};
 
 use super::connection::Connection;
 use super::recorded::RecordedPeer;
@@ -334,30 +334,4 @@ async fn open(transport: Transport, within: Duration) -> Opened {
     let local = stream.local_addr().map_err(ended)?.ip();
     let remote = stream.peer_addr().map_err(ended)?.ip();
     Ok((stream, local_addresses(local, remote).await))
-}
-
-/// The type of each whole message in `octets` (RFC 4271 §4.1), at TRACE.
-pub fn trace_messages(what: &str, mut octets: &[u8]) {
-    if !enabled!(Level::TRACE) {
-        return;
-    }
-    while let [_, rest @ ..] = octets.get(15..).unwrap_or_default() {
-        let [high, low, kind, ..] = rest else {
-            return;
-        };
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        let name = match kind {
-            1 => "OPEN",
-            2 => "UPDATE",
-            3 => "NOTIFICATION",
-            4 => "KEEPALIVE",
-            5 => "ROUTE-REFRESH",
-            _ => "unknown",
-        };
-        trace!(length, "{what} {name}");
-        match octets.get(length.max(19)..) {
-            Some(next) => octets = next,
-            None => return,
-        }
-    }
 }

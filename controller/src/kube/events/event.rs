@@ -1,28 +1,15 @@
-//! An Event, and what is sent of it.
+//! An Event: which object it is about, and what it says.
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use k8s_openapi::jiff::Timestamp;
 use plan::alloc::Outcome;
 use plan::world::ObjectName;
-use serde_json::{Value, json};
 
-use super::Reporter;
-use super::memory::Known;
 use crate::object::Kind;
 use crate::problem::Problem;
 use crate::record::Assignment;
 use crate::snapshot::Versions;
-
-/// The longest note, in octets (Kubernetes: 1 kB).
-const LONGEST_NOTE: usize = 1_000;
-/// The longest start of an Event's name, in octets: that of its object.
-const LONGEST_NAME: usize = 200;
-/// How long the same of several tellers is one Event, in seconds.
-const SHARED_FOR: i64 = 600;
 
 /// Whether something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,88 +157,6 @@ impl Event {
     }
 }
 
-/// An Event's name: its object's, and a number: a random one, or where others tell the same, that of
-/// what is told and of the time.
-pub(super) fn new_name(event: &Event, now: Timestamp) -> String {
-    let about = &event.about;
-    let number = match event.shared {
-        true => {
-            let mut hasher = DefaultHasher::new();
-            let period = now.as_second() / SHARED_FOR;
-            (about, &event.reason, &event.note, period).hash(&mut hasher);
-            hasher.finish()
-        }
-        false => fastrand::u64(..),
-    };
-    let mut end = about.name.len().min(LONGEST_NAME);
-    while !about.name.is_char_boundary(end) {
-        end -= 1;
-    }
-    let start = about.name[..end].trim_end_matches(['.', '-']);
-    format!("{start}.{number:016x}")
-}
-
-pub(super) fn creation(known: &Known, reporter: &Reporter) -> Value {
-    let Event {
-        about,
-        severity,
-        reason,
-        action,
-        note,
-        shared: _,
-    } = &known.event;
-    let instance: String = reporter.instance.chars().take(128).collect();
-    let mut event = json!({
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": known.name, "namespace": about.event_namespace()},
-        "eventTime": MicroTime(known.first),
-        "type": match severity { Severity::Normal => "Normal", Severity::Warning => "Warning" },
-        "reason": reason,
-        "action": action,
-        "note": shortened(note),
-        "reportingController": reporter.controller,
-        "reportingInstance": instance,
-        "regarding": {
-            "apiVersion": about.api_version,
-            "kind": about.kind,
-            "namespace": about.namespace,
-            "name": about.name,
-            "uid": about.uid,
-        },
-    });
-    if known.count > 1 {
-        event["series"] = series(known)["series"].take();
-    }
-    event
-}
-
-/// The count so far.
-pub(super) fn series(known: &Known) -> Value {
-    json!({"series": {"count": known.count, "lastObservedTime": MicroTime(known.last)}})
-}
-
-fn shortened(note: &str) -> &str {
-    let mut end = note.len().min(LONGEST_NOTE);
-    while !note.is_char_boundary(end) {
-        end -= 1;
-    }
-    &note[..end]
-}
-
-impl Known {
-    pub(super) fn new(event: Event, now: Timestamp) -> Known {
-        Known {
-            name: new_name(&event, now),
-            event,
-            first: now,
-            last: now,
-            count: 1,
-            is_written: false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,22 +210,5 @@ mod tests {
             ..Origin::default()
         };
         assert_eq!(event(Bad::Error, &file), None);
-    }
-
-    #[test]
-    fn what_several_tell_has_one_name_for_ten_minutes() {
-        let event = event(Bad::Error, &in_cluster()).expect("an Event");
-        let at = |second| Timestamp::from_second(second).expect("a time");
-        let names = [600, 1_199, 1_200].map(|second| new_name(&event, at(second)));
-        assert_eq!(names[0], names[1]);
-        assert_ne!(names[1], names[2]);
-        let mut other = event.clone();
-        other.note.push('!');
-        assert_ne!(new_name(&other, at(600)), names[0]);
-        let alone = Event {
-            shared: false,
-            ..event
-        };
-        assert_ne!(new_name(&alone, at(600)), new_name(&alone, at(600)));
     }
 }

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::event::{About, Event, Severity};
+use super::known::Known;
 use crate::kube::rate_limit::RateLimit;
 
 /// How long the same is the same Event.
@@ -40,21 +41,6 @@ impl Key {
             note: event.note.clone(),
         }
     }
-}
-
-/// An Event as it is known.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub event: Event,
-    /// Its name in the API server.
-    pub name: String,
-    /// When it was heard of first, and last.
-    pub first: Timestamp,
-    pub last: Timestamp,
-    /// How often.
-    pub count: u32,
-    /// Whether the API server has it.
-    pub is_written: bool,
 }
 
 /// What is to be done about an Event.
