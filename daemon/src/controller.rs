@@ -328,16 +328,19 @@ impl Controller {
             let told = self.untold.take(&name, &finished);
             told.into_iter().for_each(|event| self.events.tell(event));
             let wait = match &finished.outcome {
-                Outcome::Written { .. } => {
+                Outcome::Written { resource_version } => {
                     self.until_status.observe(finished.since.elapsed());
-                    continue;
+                    if !self.is_overwritten(&name, finished.round, resource_version) {
+                        continue;
+                    }
+                    Duration::ZERO
                 }
                 Outcome::Unchanged => continue,
                 // A Service that is gone is told of by the watch.
                 Outcome::Conflict | Outcome::Gone | Outcome::Fenced => Duration::ZERO,
                 Outcome::Failed(_) => WRITE_AGAIN,
             };
-            debug!(service = %name, outcome = %finished.outcome, "not written");
+            debug!(service = %name, outcome = %finished.outcome, "decided on anew");
             if let Some(rounds) = &mut self.rounds {
                 rounds.forget(&name, finished.round);
             }
@@ -345,5 +348,11 @@ impl Controller {
             again = again.into_iter().chain([then]).min();
         }
         again
+    }
+    /// Whether somebody is known to have written something else over what was written.
+    fn is_overwritten(&mut self, name: &ObjectName, round: u64, version: &str) -> bool {
+        // One whose version is no number is confirmed by the watch alone.
+        let written = self.rounds.as_mut().zip(version.parse().ok());
+        written.is_some_and(|(rounds, version)| rounds.written(name, round, version))
     }
 }

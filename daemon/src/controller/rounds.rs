@@ -1,7 +1,8 @@
 //! One round of the leader: a snapshot becomes what has to be written into Services.
 //!
 //! What is written comes back as an ordinary change. Until it does, it counts as held: so nothing
-//! is given twice, however late the watch is.
+//! is given twice, however late the watch is. Where something else comes back, because somebody wrote
+//! over it, that is what counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -27,6 +28,16 @@ pub struct Write {
     pub round: u64,
 }
 
+/// What has been asked for and is not yet in a snapshot.
+#[derive(Debug)]
+struct Unconfirmed {
+    write: Write,
+    /// The Service's `metadata.resourceVersion` that it was written as, once that is known.
+    written: Option<u64>,
+    /// The newest one in a snapshot.
+    seen: u64,
+}
+
 /// What a round found.
 #[derive(Debug)]
 pub struct Round {
@@ -43,8 +54,7 @@ pub struct Round {
 pub struct Rounds {
     allocator: Allocator,
     conflicts: Arc<BTreeMap<IpAddr, Arc<str>>>,
-    /// What has been asked for and is not yet in a snapshot.
-    unconfirmed: BTreeMap<ObjectName, Write>,
+    unconfirmed: BTreeMap<ObjectName, Unconfirmed>,
     /// What was last told of Services that something happened to, or that lack something.
     told: BTreeMap<ObjectName, Write>,
     /// Services whose condition may complain of what is not so any more; `None` before the first
@@ -97,7 +107,12 @@ impl Rounds {
                 }
             }
             if !held {
-                self.unconfirmed.insert(name.clone(), write.clone());
+                let unconfirmed = Unconfirmed {
+                    seen: write.version.resource_version,
+                    written: None,
+                    write: write.clone(),
+                };
+                self.unconfirmed.insert(name.clone(), unconfirmed);
             }
             told.insert(name.clone(), write);
         }
@@ -113,8 +128,9 @@ impl Rounds {
     /// What that round asked for was not written, and will not be: the next one decides anew. What
     /// a later round asked for is on its way and stays so.
     pub fn forget(&mut self, name: &ObjectName, round: u64) {
-        let is_later = |asked: Option<&Write>| asked.is_some_and(|asked| asked.round > round);
-        if is_later(self.unconfirmed.get(name)) || is_later(self.told.get(name)) {
+        let asked = self.unconfirmed.get(name).map(|asked| asked.write.round);
+        let told = self.told.get(name).map(|told| told.round);
+        if asked.max(told).is_some_and(|latest| latest > round) {
             return;
         }
         self.unconfirmed.remove(name);
@@ -122,6 +138,17 @@ impl Rounds {
         if let Some(suspects) = &mut self.suspects {
             suspects.insert(name.clone());
         }
+    }
+
+    /// What that round asked for is written, in this version of the Service. Whether it is known that
+    /// somebody wrote something else over it.
+    pub fn written(&mut self, name: &ObjectName, round: u64, version: u64) -> bool {
+        let asked = self.unconfirmed.get_mut(name);
+        let Some(asked) = asked.filter(|asked| asked.write.round == round) else {
+            return false;
+        };
+        asked.written = Some(version);
+        asked.seen >= version
     }
 
     /// How many writes are not yet in a snapshot.
@@ -167,13 +194,19 @@ impl Rounds {
     /// The World in which what was asked for is held. What has come back is no longer remembered.
     fn with_unconfirmed(&mut self, snapshot: &Snapshot) -> World {
         let mut world = snapshot.world.clone();
-        self.unconfirmed.retain(|name, write| {
+        self.unconfirmed.retain(|name, asked| {
+            let write = &asked.write;
             let version = snapshot.versions.get(name);
-            let same = version.is_some_and(|version| version.uid == write.version.uid);
-            let Some(service) = world.services.get(name).filter(|_| same) else {
+            let version = version.filter(|version| version.uid == write.version.uid);
+            let Some((service, version)) = world.services.get(name).zip(version) else {
                 return false;
             };
             if service.assigned == write.addresses && service.assigned_pool == write.pool {
+                return false;
+            }
+            asked.seen = version.resource_version;
+            if asked.written.is_some_and(|written| asked.seen >= written) {
+                self.told.remove(name);
                 return false;
             }
             let mut service = Arc::clone(service);
@@ -279,6 +312,27 @@ mod tests {
         assert_eq!(outcome("a"), Outcome::Kept);
         assert_eq!(outcome("b"), Outcome::Assigned);
         assert!(next(&mut rounds, &repaired, 2).writes.is_empty());
+    }
+
+    #[test]
+    fn what_somebody_writes_over_an_address_does_not_leave_the_service_without_one() {
+        for is_seen_first in [false, true] {
+            let mut rounds = rounds();
+            let mut world = snapshot(&[("a", "1", None)]);
+            next(&mut rounds, &world, 1);
+            let version = world.versions.get_mut(&name("a")).expect("one");
+            version.resource_version = 8;
+            if is_seen_first {
+                let round = next(&mut rounds, &world, 2);
+                assert!(round.writes.is_empty(), "it may still be on its way");
+            }
+            assert_eq!(rounds.written(&name("a"), 1, 7), is_seen_first);
+            if is_seen_first {
+                rounds.forget(&name("a"), 1);
+            }
+            let round = next(&mut rounds, &world, 3);
+            assert_eq!(written(&round), ["default/a: 203.0.113.0"]);
+        }
     }
 
     #[test]
