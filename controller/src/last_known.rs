@@ -1,23 +1,38 @@
-//! The last World that a speaker knew, on disk: so that it goes on announcing when it is started
+//! What a speaker last knew of the cluster, on disk: so that it goes on announcing when it is started
 //! anew while the API server is away.
 //!
 //! The file is JSON with a version. Passwords of BGPPeers are in it, so only its owner may read it.
+//! The keys of speakers are in a [file of their own](keys) beside it.
 
-use std::collections::BTreeMap;
+pub mod keys;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use plan::World;
 use plan::labels::Labels;
 use plan::world::{
-    BgpAdvertisement, BgpPeer, EndpointSlice, L2Advertisement, Node, Password, Pool, Service,
+    BgpAdvertisement, BgpPeer, EndpointSlice, L2Advertisement, Node, ObjectName, Password, Pool,
+    Service,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::kube::speakers::Speakers;
 use crate::record::{RecordError, write};
 
 /// The version that is written and read.
 const VERSION: u64 = 1;
+
+/// What a speaker knows of the cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LastKnown {
+    /// All objects, but what each speaker finds out for itself.
+    pub world: World,
+    /// Which nodes have a speaker, and who answers for what. Of strangers nothing is kept: each
+    /// speaker hears them itself.
+    pub speakers: Arc<Speakers>,
+}
 
 /// What every version has.
 #[derive(Deserialize)]
@@ -25,7 +40,7 @@ struct Versioned {
     version: u64,
 }
 
-/// The World as lists: a JSON map has texts for keys.
+/// All as lists: a JSON map has texts for keys.
 #[derive(Serialize, Deserialize)]
 struct Content {
     version: u64,
@@ -39,13 +54,19 @@ struct Content {
     l2_advertisements: Vec<Arc<L2Advertisement>>,
     /// By BGPPeer.
     passwords: BTreeMap<Arc<str>, String>,
+    /// The nodes that have a speaker.
+    #[serde(default)]
+    speakers: Option<BTreeSet<Arc<str>>>,
+    /// Who answers for a Service.
+    #[serde(default)]
+    owners: Option<Vec<(ObjectName, Arc<str>)>>,
 }
 
 /// Replaces the file at `path`; a crash at any moment leaves the old one or the new one.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn save(path: &Path, world: &World) -> Result<(), RecordError> {
+pub fn save(path: &Path, known: &LastKnown) -> Result<(), RecordError> {
     let World {
         services,
         endpoint_slices,
@@ -59,7 +80,8 @@ pub fn save(path: &Path, world: &World) -> Result<(), RecordError> {
         liveness: _,
         links: _,
         conflicts: _,
-    } = world;
+    } = &known.world;
+    let owners = known.speakers.owners.as_ref();
     let password = |peer: &Arc<BgpPeer>| {
         let Password(text) = peer.password.clone()?;
         Some((Arc::clone(&peer.name), text))
@@ -75,16 +97,18 @@ pub fn save(path: &Path, world: &World) -> Result<(), RecordError> {
         bgp_advertisements: bgp_advertisements.values().cloned().collect(),
         l2_advertisements: l2_advertisements.values().cloned().collect(),
         passwords: peers.values().filter_map(password).collect(),
+        speakers: known.speakers.nodes.clone(),
+        owners: owners.map(|owners| owners.clone().into_iter().collect()),
     };
     let bytes = serde_json::to_vec(&content).map_err(|error| damaged(path, error.to_string()))?;
     write::replace(path, &bytes, &mut |_| Ok(()))
 }
 
-/// The World in the file; `None` where there is no file.
+/// What is in the file; `None` where there is no file.
 ///
 /// # Errors
 /// It cannot be read, is damaged, or is of another version.
-pub fn load(path: &Path) -> Result<Option<World>, RecordError> {
+pub fn load(path: &Path) -> Result<Option<LastKnown>, RecordError> {
     let Some(bytes) = write::read(path)? else {
         return Ok(None);
     };
@@ -96,8 +120,16 @@ pub fn load(path: &Path) -> Result<Option<World>, RecordError> {
             version,
         });
     }
-    let content: Content = serde_json::from_slice(&bytes).map_err(wrong)?;
-    Ok(Some(content.into_world()))
+    let mut content: Content = serde_json::from_slice(&bytes).map_err(wrong)?;
+    let speakers = Speakers {
+        nodes: content.speakers.take(),
+        owners: content.owners.take().map(BTreeMap::from_iter),
+        conflicts: BTreeMap::new(),
+    };
+    Ok(Some(LastKnown {
+        speakers: Arc::new(speakers),
+        world: content.into_world(),
+    }))
 }
 
 fn damaged(path: &Path, reason: String) -> RecordError {
@@ -158,13 +190,38 @@ mod tests {
         let files = [("all.yaml", MANIFESTS)];
         let snapshot = file::from_texts(&files, &Options::default(), &Assignments::new());
         assert!(!snapshot.problems.iter().any(crate::Problem::is_error));
-        save(&path, &snapshot.world).expect("saved");
-        assert_eq!(load(&path).expect("read"), Some(snapshot.world));
+        let web = ObjectName {
+            namespace: "x".into(),
+            name: "web".into(),
+        };
+        let speakers = Speakers {
+            nodes: Some(["node-1".into(), "node-2".into()].into()),
+            owners: Some([(web, "node-2".into())].into()),
+            conflicts: BTreeMap::new(),
+        };
+        let known = LastKnown {
+            world: snapshot.world,
+            speakers: Arc::new(speakers),
+        };
+        save(&path, &known).expect("saved");
+        assert_eq!(load(&path).expect("read"), Some(known));
         let mode = std::fs::metadata(&path)
             .expect("a file")
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_from_before_speakers_were_kept_is_read() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("speaker.json");
+        save(&path, &LastKnown::default()).expect("saved");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let old = text.replace(",\"speakers\":null,\"owners\":null", "");
+        assert_ne!(old, text);
+        std::fs::write(&path, old).expect("written");
+        assert_eq!(load(&path).expect("read"), Some(LastKnown::default()));
     }
 
     #[test]

@@ -135,7 +135,7 @@ async fn run(args: Args) -> Result<(), String> {
         until_status,
         views,
         problems: ProblemLog::default(),
-        speakers: speakers::hear(&client, namespace),
+        speakers: speakers::hear(&client, namespace, Arc::default()),
         conflicts: Conflicts::default(),
         rounds: None,
         done: 0,

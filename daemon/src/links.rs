@@ -78,6 +78,8 @@ pub struct Links {
     options: Options,
     keys: watch::Receiver<Keys>,
     cluster: Option<Cluster>,
+    /// What speakers last said of themselves.
+    speakers: Arc<Speakers>,
     elector: Elector,
     tenure: Tenure,
     holding: Holding,
@@ -106,6 +108,7 @@ impl Links {
     ) -> Links {
         Links {
             cluster,
+            speakers: Arc::default(),
             elector: Elector::new(me, options.health),
             me: me.into(),
             options,
@@ -119,6 +122,16 @@ impl Links {
             elections: Elections::default(),
             due: None,
         }
+    }
+
+    /// What speakers said of themselves in an earlier run: it counts until they are heard.
+    pub fn recall(&mut self, speakers: Arc<Speakers>) {
+        self.speakers = speakers;
+    }
+
+    /// What speakers last said of themselves.
+    pub fn speakers(&self) -> Arc<Speakers> {
+        Arc::clone(&self.speakers)
     }
 
     /// Elects over the World, to which it adds what speakers know of each other, and hands this
@@ -135,6 +148,7 @@ impl Links {
                 &self.options,
                 self.keys.clone(),
                 self.cluster.as_ref(),
+                Arc::clone(&self.speakers),
             ) {
                 Ok(mode) => {
                     self.mode = Some(mode);
@@ -154,6 +168,7 @@ impl Links {
             return LinksView::default();
         };
         let speakers = mode.speakers();
+        self.speakers = Arc::clone(&speakers);
         let port = self.options.membership.port();
         mode.set_peers(addresses(world, speakers.nodes.as_ref(), port));
         let mut seen = mode.see();
@@ -171,9 +186,11 @@ impl Links {
     pub async fn changed(&mut self) {
         let due = self.due;
         let news = async {
-            match &mut self.mode {
-                Some(mode) => mode.changed().await,
-                None => std::future::pending().await,
+            match (&mut self.mode, due) {
+                (Some(mode), _) => mode.changed().await,
+                // It could not begin: for want of keys, perhaps.
+                (None, Some(_)) if self.keys.changed().await.is_ok() => {}
+                (None, _) => std::future::pending().await,
             }
         };
         tokio::select! {

@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use controller::kube::service_bgp_status::Owner;
 use controller::kube::{Role, Source, client};
-use controller::last_known;
+use controller::last_known::{self, LastKnown};
 use controller::snapshot::Snapshot;
 use futures::future::OptionFuture;
+use plan::Allocation;
 use plan::announce::Announcer;
-use plan::{Allocation, World};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::clock;
 use crate::links::Links;
-use crate::links::keys::{self, KeySource};
+use crate::links::keys::{self, KeySource, SpeakersSecret};
 use crate::net::{interface, memory};
 use crate::observe::Observed;
 use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs, LinkArgs};
@@ -49,7 +49,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "HERALD_NODE")]
     node: String,
     /// The file that keeps what the cluster last said, so that it is announced although the API
-    /// server is away when this starts. Passwords of BGPPeers are in it.
+    /// server is away when this starts. Passwords of BGPPeers are in it; in FILE.keys beside it are
+    /// the keys of speakers.
     #[arg(long, value_name = "FILE", env = "HERALD_STATE")]
     state: Option<PathBuf>,
     /// The Pod that this runs in: what it reports goes with it.
@@ -122,7 +123,11 @@ async fn run(args: Args) -> Result<(), String> {
     };
     let keys = match &args.links.membership_key {
         Some(path) => KeySource::File(path.clone()),
-        None => KeySource::Secret(client.clone(), namespace.clone()),
+        None => KeySource::Secret(SpeakersSecret {
+            client: client.clone(),
+            namespace: namespace.clone(),
+            kept: args.state.as_deref().map(last_known::keys::beside),
+        }),
     };
     let speaker = Speaker {
         links: Links::new(
@@ -179,8 +184,10 @@ impl Speaker {
                 }
                 () = &mut waited, if self.last.is_some() => {
                     let Some(path) = self.last.take() else { continue };
-                    let Some(world) = tokio::task::block_in_place(|| load(&path)) else { continue };
+                    let last = tokio::task::block_in_place(|| load(&path));
+                    let Some(LastKnown { world, speakers }) = last else { continue };
                     warn!("the API server is not heard: what it last said is announced");
+                    self.links.recall(speakers);
                     let last = Snapshot { world, ..Snapshot::default() };
                     current = Some(Arc::new(last));
                 }
@@ -218,7 +225,7 @@ impl Speaker {
         let peers = self.neighbours.desired(&world, &announcements);
         self.peers.apply(peers, since.into_std());
         self.rounds += 1;
-        self.keeper.keep(&world);
+        self.keeper.keep(&world, self.links.speakers());
         self.views.send_replace(Arc::new(View {
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
@@ -237,9 +244,9 @@ impl Speaker {
     }
 }
 
-/// The World of the last run, if there is one. It is as large as what the API server says, so it is
+/// What the last run knew, if there was one. It is as large as what the API server says, so it is
 /// read only where that is not heard.
-fn load(path: &Path) -> Option<World> {
+fn load(path: &Path) -> Option<LastKnown> {
     last_known::load(path).unwrap_or_else(|error| {
         warn!(%error, "what the cluster last said is not known");
         None

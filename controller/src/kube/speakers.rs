@@ -25,7 +25,7 @@ use crate::crd::service_bgp_status::NODE_LABEL;
 use crate::crd::service_l2_status::AddressConflict;
 use crate::crd::{ConfigurationState, ServiceL2Status};
 
-/// What speakers say, as last heard. `None` until it has been listed.
+/// What speakers say, as last heard. `None` until it has been listed for the first time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speakers {
     /// The nodes that have one.
@@ -45,9 +45,14 @@ struct Owner {
     conflicts: Vec<(IpAddr, Arc<str>)>,
 }
 
-/// Begins to hear what speakers say in a namespace. Ends with the last receiver.
-pub fn hear(client: &Client, namespace: &str) -> watch::Receiver<Arc<Speakers>> {
-    let (publish, speakers) = watch::channel(Arc::default());
+/// Begins to hear what speakers say in a namespace; until it has been listed, they say what they last
+/// did. Ends with the last receiver.
+pub fn hear(
+    client: &Client,
+    namespace: &str,
+    last: Arc<Speakers>,
+) -> watch::Receiver<Arc<Speakers>> {
+    let (publish, speakers) = watch::channel(last);
     let states: Api<ConfigurationState> = Api::namespaced(client.clone(), namespace);
     let statuses: Api<ServiceL2Status> = Api::namespaced(client.clone(), namespace);
     let of_speakers = watcher::Config::default().labels(&format!("{COMPONENT_TYPE_LABEL}=speaker"));

@@ -1,8 +1,8 @@
 //! Replacing a file so that a crash at any moment leaves the old one or the new one.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{MAX_FILE, RecordError};
@@ -41,9 +41,13 @@ pub fn replace(
     };
     before(Step::Create).map_err(failed("create"))?;
     let mut options = OpenOptions::new();
-    // A speaker's file holds passwords.
+    // A speaker's files hold passwords and keys.
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&temporary).map_err(failed("create"))?;
+    // One that was there already has the mode that it was made with.
+    let owner_only = Permissions::from_mode(0o600);
+    file.set_permissions(owner_only)
+        .map_err(failed("protect"))?;
     let (first, rest) = bytes.split_at(bytes.len() / 2);
     for (step, part) in [(Step::WriteHalf, first), (Step::WriteRest, rest)] {
         before(step)
@@ -110,7 +114,7 @@ pub fn lock(path: &Path) -> Result<File, RecordError> {
 }
 
 /// `FILE.suffix`.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);
@@ -167,6 +171,22 @@ mod tests {
             read(&path).expect("readable").as_deref(),
             Some(&b"after"[..])
         );
+    }
+
+    #[test]
+    fn what_others_may_read_is_replaced_by_what_only_the_owner_may() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("state");
+        for path in [&path, &beside(&path, "tmp")] {
+            std::fs::write(path, b"left behind").expect("written");
+            std::fs::set_permissions(path, Permissions::from_mode(0o644)).expect("changed");
+        }
+        replace(&path, b"secret", &mut |_| Ok(())).expect("written");
+        let mode = std::fs::metadata(&path)
+            .expect("a file")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -38,12 +38,13 @@ pub struct Mode {
 }
 
 impl Mode {
-    /// Begins.
+    /// Begins. `speakers` is what these last said of themselves.
     pub fn begin(
         me: &str,
         options: &Options,
         mut keys: watch::Receiver<Keys>,
         cluster: Option<&Cluster>,
+        speakers: Arc<Speakers>,
     ) -> Result<Mode, String> {
         let (peers, of_peers) = watch::channel(None);
         let membership = match options.liveness {
@@ -69,8 +70,8 @@ impl Mode {
         info!(liveness = options.liveness, "pools are in L2 mode");
         Ok(Mode {
             speakers: match cluster {
-                Some((client, namespace)) => speakers::hear(client, namespace),
-                None => watch::channel(Arc::default()).1,
+                Some((client, namespace)) => speakers::hear(client, namespace, speakers),
+                None => watch::channel(speakers).1,
             },
             view: link.view(),
             live: membership.live(),

@@ -1,10 +1,11 @@
-//! Keeps the World in the state file: the latest one, now and then.
+//! Keeps what is known of the cluster in the state file: the latest, now and then.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controller::last_known;
+use controller::kube::speakers::Speakers;
+use controller::last_known::{self, LastKnown};
 use plan::World;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ pub struct Keeper(Option<Task>);
 
 #[derive(Debug)]
 struct Task {
-    latest: watch::Sender<Option<World>>,
+    latest: watch::Sender<Option<LastKnown>>,
     stop: Arc<Notify>,
     handle: JoinHandle<()>,
 }
@@ -33,9 +34,9 @@ impl Keeper {
     /// For this file; `None` keeps nothing.
     pub fn new(path: Option<PathBuf>) -> Keeper {
         Keeper(path.map(|path| {
-            let (latest, worlds) = watch::channel(None);
+            let (latest, all) = watch::channel(None);
             let stop = Arc::new(Notify::new());
-            let handle = tokio::spawn(keep(path, worlds, Arc::clone(&stop)));
+            let handle = tokio::spawn(keep(path, all, Arc::clone(&stop)));
             Task {
                 latest,
                 stop,
@@ -44,10 +45,12 @@ impl Keeper {
         }))
     }
 
-    /// This is the World now.
-    pub fn keep(&self, world: &World) {
+    /// This is the World now, and what speakers say of themselves.
+    pub fn keep(&self, world: &World, speakers: Arc<Speakers>) {
         if let Some(task) = &self.0 {
-            task.latest.send_replace(Some(world.clone()));
+            let world = world.clone();
+            let known = LastKnown { world, speakers };
+            task.latest.send_replace(Some(known));
         }
     }
 
@@ -67,16 +70,16 @@ impl Keeper {
     }
 }
 
-async fn keep(path: PathBuf, mut worlds: watch::Receiver<Option<World>>, stop: Arc<Notify>) {
+async fn keep(path: PathBuf, mut all: watch::Receiver<Option<LastKnown>>, stop: Arc<Notify>) {
     let mut failed = false;
     // What was told before the end is still heard.
-    while worlds.changed().await.is_ok() {
-        let Some(world) = worlds.borrow_and_update().clone() else {
+    while all.changed().await.is_ok() {
+        let Some(known) = all.borrow_and_update().clone() else {
             continue;
         };
         let file = path.clone();
         let started = Instant::now();
-        let saved = tokio::task::spawn_blocking(move || last_known::save(&file, &world)).await;
+        let saved = tokio::task::spawn_blocking(move || last_known::save(&file, &known)).await;
         match saved {
             Ok(Err(error)) if !std::mem::replace(&mut failed, true) => {
                 warn!(%error, "what the cluster says cannot be kept for the next start");
