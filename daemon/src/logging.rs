@@ -31,6 +31,11 @@ pub struct LogArgs {
     pub log_level: String,
 }
 
+/// Of each request that fails, or connection that ends, the client of the API server says so as an
+/// error. What that means for a kind or an object, and that it is well again, is said by whoever asked.
+/// `--log-level` may turn it on.
+const QUIET: &str = "kube_client=off";
+
 /// Begins logging.
 ///
 /// # Errors
@@ -38,7 +43,7 @@ pub struct LogArgs {
 pub fn start(args: &LogArgs) -> Result<(), String> {
     let filter = EnvFilter::builder()
         .with_default_directive(Directive::from(Level::INFO))
-        .parse(&args.log_level)
+        .parse(format!("{QUIET},{}", args.log_level))
         .map_err(|error| format!("--log-level {:?}: {error}", args.log_level))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -22,6 +22,7 @@ pub mod herald;
 pub mod kubectl;
 pub mod node;
 pub mod pod;
+pub mod segment;
 pub mod shared;
 pub mod watch;
 
@@ -33,7 +34,7 @@ mod resource;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -65,6 +66,9 @@ const ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x244, 0, 0, 0, 0, 0, 1);
 /// and the Pods of a node a row of those from `FIRST_POD` on.
 const FIRST_NODE: u16 = 256;
 const FIRST_POD: u16 = 0x8000;
+/// The first of the ranges between those of nodes and those of Pods, that are for Services; they are
+/// the third octets of addresses.
+const FIRST_RANGE: u8 = 64;
 /// How many Pods a node has numbers for.
 const PODS: u16 = 64;
 /// The API server's port.
@@ -106,6 +110,8 @@ pub struct ControlPlane {
     // Numbers in addresses on the nodes' network that come next.
     machines: AtomicU16,
     nodes: AtomicU16,
+    // The same of ranges for Services.
+    ranges: AtomicU8,
 }
 
 /// Where a control plane keeps its files, and what it runs.
@@ -164,6 +170,7 @@ impl ControlPlane {
             place,
             machines: AtomicU16::new(2),
             nodes: AtomicU16::new(FIRST_NODE),
+            ranges: AtomicU8::new(FIRST_RANGE),
         };
         control_plane.await_ready();
         control_plane.start_manager();
@@ -313,6 +320,13 @@ impl ControlPlane {
     /// A number for a node.
     fn next_node(&self) -> u16 {
         self.nodes.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number of a range for Services on the nodes' network.
+    fn next_range(&self) -> u8 {
+        let number = self.ranges.fetch_add(1, Ordering::Relaxed);
+        assert!(u16::from(number) << 8 < FIRST_POD, "no ranges are left");
+        number
     }
 
     fn folder(&self) -> &Path {

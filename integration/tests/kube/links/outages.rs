@@ -1,0 +1,250 @@
+//! L2 mode while the API server is away: what speakers know of each other carries on by itself.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use integration::kube::client::Patch;
+use integration::kube::gate::Fault;
+use integration::kube::herald::Daemon;
+use integration::kube::segment::Traffic;
+use integration::kube::{self, ControlPlane, Options};
+use integration::wait::LATER;
+
+use super::*;
+
+/// A machine that is busy with other tests makes everything later.
+const AT_LAST: Duration = Duration::from_secs(5);
+/// How long nothing may happen.
+const QUIET: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_speaker_that_was_killed_while_the_api_server_is_away_answers_again() {
+    let Some(mut scene) = Scene::start() else {
+        return;
+    };
+    let owner = scene.owner();
+    scene.cluster.kill_apiserver();
+    scene.segment.speakers[owner].kill();
+    scene
+        .segment
+        .await_other(&scene.witness, scene.addresses[0], owner);
+    scene.segment.relaunch(owner);
+    // Addresses go back at once, as the advertisement says.
+    scene.await_owner(owner);
+    scene.assert_stays(owner);
+    let speaker = &scene.segment.speakers[owner];
+    assert_eq!(speakers(speaker).expect("a status"), 3);
+    assert_secret(speaker);
+    scene.cluster.start_apiserver();
+    speaker.await_ready();
+    scene.assert_stays(owner);
+    scene.segment.await_status("web", owner);
+}
+
+#[test]
+fn nothing_is_lost_while_the_api_server_is_away_and_an_owner_that_dies_is_replaced() {
+    let Some(mut scene) = Scene::start() else {
+        return;
+    };
+    let first = scene.owner();
+    let traffic = scene.traffic();
+    let begin = clock();
+    scene.cluster.kill_apiserver();
+    scene.assert_stays(first);
+    assert_nothing_lost(&traffic, begin);
+    let begin = clock();
+    scene.segment.speakers[first].kill();
+    scene.assert_taken(begin, first, &traffic);
+    scene.segment.relaunch(first);
+    scene.await_owner(first);
+    let begin = clock();
+    scene.segment.set_link(first, false);
+    scene.assert_taken(begin, first, &traffic);
+    scene.segment.set_link(first, true);
+    scene.await_owner(first);
+    scene.cluster.start_apiserver();
+    let speakers = scene.segment.speakers.iter();
+    speakers.for_each(|speaker| speaker.await_ready());
+    let begin = clock();
+    scene.assert_stays(first);
+    assert_nothing_lost(&traffic, begin);
+}
+
+#[test]
+fn a_speaker_that_knows_an_old_key_gets_the_new_one_with_the_api_server() {
+    Lab::open(NEEDS);
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let mut segment = Plan::of(&cluster, &cluster.lab).build();
+    let gate = segment.speakers[0].through_gate(&cluster);
+    segment.launch(&cluster);
+    let (addresses, witness) = web(&segment, &cluster.lab);
+    segment.owner(&witness, addresses[0]);
+    await_speakers(&segment.speakers[0], 3);
+    gate.fail(Fault::Cut, |_| true);
+    gate.cut();
+    segment.speakers[0].kill();
+    change_key(&segment, &cluster);
+    // The others read it when they start, and know no other.
+    for speaker in [1, 2, 0] {
+        segment.relaunch(speaker);
+    }
+    await_speakers(&segment.speakers[0], 1);
+    gate.heal();
+    await_speakers(&segment.speakers[0], 3);
+    let owner = segment.owner(&witness, addresses[0]);
+    segment.await_owner(&witness, addresses[1], owner);
+}
+
+fn change_key(segment: &Segment, cluster: &ControlPlane) {
+    let key = json!({"stringData": {"keys": "another-key-of-all-speakers-of-this-very-segment"}});
+    let (secret, namespace) = ("herald-speakers", segment.herald.namespace());
+    let changed = cluster.patch("Secret", namespace, secret, Patch::Merge, &key);
+    changed.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// How many speakers this one knows.
+fn speakers(speaker: &Daemon) -> Result<usize, String> {
+    let status = speaker.overview()?;
+    let known = status["l2"]["speakers"].as_array().map(Vec::len);
+    known.ok_or_else(|| status["l2"].to_string())
+}
+
+fn await_speakers(speaker: &Daemon, expected: usize) {
+    let what = format!("{expected} speakers are known");
+    eventually(&what, LATER, || match speakers(speaker)? {
+        number if number == expected => Ok(()),
+        number => Err(number.to_string()),
+    });
+}
+
+/// Where the keys are, beside a state file.
+fn keys(state: &Path) -> PathBuf {
+    state.with_added_extension("keys")
+}
+
+/// That the keys that are kept are for nobody else, and in no log.
+fn assert_secret(speaker: &Daemon) {
+    let keys = keys(&speaker.state());
+    let mode = std::fs::metadata(&keys).expect("a file").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    let secret = std::fs::read_to_string(&keys).expect("keys");
+    let log = speaker.log();
+    assert!(log.contains("last known"), "{log}");
+    assert!(!log.contains(secret.trim()), "{log}");
+    // Libraries say nothing of each request that fails.
+    assert!(!log.contains("failed with error"), "{log}");
+}
+
+fn assert_nothing_lost(traffic: &[Traffic], begin: Duration) {
+    for traffic in traffic {
+        let pings = traffic.pings(begin, clock() - Duration::from_millis(100));
+        assert_eq!(pings.lost, 0, "{pings:?}");
+        assert!(pings.sent > 200, "{pings:?}");
+    }
+}
+
+/// A segment at a control plane of its own, and its Service.
+struct Scene {
+    witness: Witness,
+    segment: Segment,
+    cluster: ControlPlane,
+    lab: Lab,
+    addresses: [IpAddr; 2],
+}
+
+impl Scene {
+    fn start() -> Option<Scene> {
+        Lab::open(NEEDS)?;
+        let lab = Lab::open(kube::NEEDS)?;
+        let options = Options {
+            controllers: Some("*,-node-lifecycle-controller".to_owned()),
+            ..Options::default()
+        };
+        let cluster = ControlPlane::start_with(&lab, options);
+        let segment = Plan::of(&cluster, &lab).start();
+        let (addresses, witness) = web(&segment, &lab);
+        let scene = Scene {
+            witness,
+            segment,
+            cluster,
+            lab,
+            addresses,
+        };
+        let owner = scene.owner();
+        scene.segment.await_status("web", owner);
+        for node in 0..scene.segment.speakers.len() {
+            scene.await_kept(node, owner);
+        }
+        Some(scene)
+    }
+
+    fn owner(&self) -> usize {
+        let owner = self.segment.owner(&self.witness, self.addresses[0]);
+        self.await_owner(owner);
+        owner
+    }
+
+    /// Waits until that node alone answers for both addresses.
+    fn await_owner(&self, node: usize) {
+        for address in self.addresses {
+            self.segment.await_owner(&self.witness, address, node);
+        }
+    }
+
+    /// Waits until a speaker has on disk what it needs to start without the API server.
+    fn await_kept(&self, node: usize, owner: usize) {
+        let path = self.segment.speakers[node].state();
+        let (owner, service) = (self.segment.nodes[owner].name(), &self.segment.namespace);
+        let owners = json!([[{"namespace": service, "name": "web"}, owner]]);
+        eventually("what is known is kept", LATER, || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let state: Value = serde_json::from_str(&text).unwrap_or_default();
+            let speakers = state["speakers"].as_array().map_or(0, Vec::len);
+            let is_kept = state["owners"] == owners && speakers == self.segment.nodes.len();
+            match is_kept && keys(&path).exists() {
+                true => Ok(()),
+                false => Err(text),
+            }
+        });
+    }
+
+    /// Begins traffic through both addresses.
+    fn traffic(&self) -> [Traffic; 2] {
+        let begin = |address| self.segment.traffic(&self.lab, address);
+        let traffic = self.addresses.map(begin);
+        traffic.iter().for_each(Traffic::await_flow);
+        traffic
+    }
+
+    /// That since a moment another node than that answers, and traffic passes.
+    fn assert_taken(&self, begin: Duration, old: usize, traffic: &[Traffic]) {
+        let (segment, witness) = (&self.segment, &self.witness);
+        let other = segment.await_other(witness, self.addresses[0], old);
+        self.await_owner(other);
+        for address in self.addresses {
+            let answers = witness.answers(begin, address);
+            let mut answers = answers.iter();
+            let first = answers.find(|(_, by)| segment.who(*by) == Some(other));
+            let after = first.expect("it answers").0 - begin;
+            assert!(after < AT_LAST, "{address}: {after:?}");
+        }
+        traffic.iter().for_each(Traffic::await_flow);
+    }
+
+    /// That for a while that node answers, and nobody else.
+    fn assert_stays(&self, owner: usize) {
+        let begin = clock();
+        std::thread::sleep(QUIET);
+        for address in self.addresses {
+            let answers = self.witness.answers(begin, address);
+            let by_owner = |(_, by): &(Duration, _)| self.segment.who(*by) == Some(owner);
+            assert!(answers.iter().all(by_owner), "{address}: {answers:?}");
+            let times = [begin].into_iter().chain(answers.iter().map(|(at, _)| *at));
+            let pauses = times.clone().skip(1).zip(times).map(|(at, last)| at - last);
+            let longest = pauses.max().unwrap_or(QUIET);
+            assert!(longest < QUIET / 2, "{address}: {longest:?}");
+        }
+    }
+}
