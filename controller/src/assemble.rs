@@ -36,6 +36,8 @@ pub struct Store {
     incomplete: bool,
     without_passwords: bool,
     names: Names,
+    /// The one that was made last.
+    text: Option<Arc<Text>>,
     /// Objects with something wrong, seen alone.
     faulty: BTreeSet<ObjectKey>,
     world: World,
@@ -103,11 +105,18 @@ impl Changed {
 
 #[derive(Debug)]
 struct Entry {
-    namespace: Arc<str>,
-    origin: Origin,
     /// The current draft, or where the current text gave none, the last one there was.
     draft: Option<Draft>,
-    /// `draft` is not of the current text.
+    text: Arc<Text>,
+}
+
+/// What else is known of an object's current text. Of objects of a cluster with which nothing is
+/// wrong, all of a namespace have one in common.
+#[derive(Debug, PartialEq)]
+struct Text {
+    namespace: Arc<str>,
+    origin: Origin,
+    /// The draft is not of this text.
     stale: bool,
     findings: Box<[Finding]>,
 }
@@ -129,7 +138,7 @@ impl Store {
             findings,
         } = object;
         let last = self.entries.remove(&key);
-        let findings_before = last.as_ref().map_or(&[][..], |last| &last.findings);
+        let findings_before = last.as_ref().map_or(&[][..], |last| &last.text.findings);
         self.changed.other |= *findings_before != *findings;
         match findings.is_empty() {
             true => self.faulty.remove(&key),
@@ -138,7 +147,7 @@ impl Store {
         let stale = draft.is_none();
         let same = last.as_ref().is_some_and(|last| {
             let as_it_was = last.draft.as_ref().zip(draft.as_ref());
-            last.origin == origin
+            last.text.origin == origin
                 && as_it_was.is_some_and(|(last, draft)| says_the_same(last, draft))
         });
         let last = last.and_then(|entry| entry.draft);
@@ -152,15 +161,22 @@ impl Store {
                 self.world.endpoint_slices.insert(name, Arc::clone(slice));
             }
         }
-        let entry = Box::new(Entry {
+        let text = self.shared(Text {
             namespace,
             origin,
-            // Where nothing changed the last one stays, for others hold it too.
-            draft: if same || stale { last } else { draft },
             stale,
             findings: findings.into_boxed_slice(),
         });
-        self.entries.insert(key, entry);
+        // Where nothing changed the last one stays, for others hold it too.
+        let draft = if same || stale { last } else { draft };
+        self.entries.insert(key, Box::new(Entry { draft, text }));
+    }
+
+    fn shared(&mut self, text: Text) -> Arc<Text> {
+        match &self.text {
+            Some(last) if **last == text => Arc::clone(last),
+            Some(_) | None => Arc::clone(self.text.insert(Arc::new(text))),
+        }
     }
 
     /// Forgets the object.
@@ -222,7 +238,7 @@ impl Store {
 
     /// Where the object came from, if it is known.
     pub fn origin(&self, key: &ObjectKey) -> Option<&Origin> {
-        self.entries.get(key).map(|entry| &entry.origin)
+        self.entries.get(key).map(|entry| &entry.text.origin)
     }
 
     /// How many objects there are.
@@ -304,11 +320,10 @@ impl Store {
         let mut problems = Vec::new();
         let faulty = self.faulty.iter();
         for (key, entry) in faulty.filter_map(|key| Some((key, self.entries.get(key)?))) {
-            for finding in &entry.findings {
-                let mut problem =
-                    Problem::of_object(key, &entry.namespace, &entry.origin, finding.clone());
+            for finding in &entry.text.findings {
+                let mut problem = entry.problem(key, finding.clone());
                 problem.last_valid_in_use =
-                    entry.stale && entry.draft.is_some() && problem.is_error();
+                    entry.text.stale && entry.draft.is_some() && problem.is_error();
                 problems.push(problem);
             }
         }
@@ -360,8 +375,7 @@ impl Store {
             let last = self.accepted.get(&key).filter(|last| **last != draft);
             let kept = last.is_some_and(|last| accept(last, entry).is_ok());
             for finding in findings {
-                let mut problem =
-                    Problem::of_object(&key, &entry.namespace, &entry.origin, finding);
+                let mut problem = entry.problem(&key, finding);
                 problem.last_valid_in_use = kept && problem.severity == Severity::Error;
                 problems.push(problem);
             }
@@ -370,9 +384,14 @@ impl Store {
 }
 
 impl Entry {
+    fn problem(&self, key: &ObjectKey, finding: Finding) -> Problem {
+        Problem::of_object(key, &self.text.namespace, &self.text.origin, finding)
+    }
+
     /// Where the object is, for texts about another one: `pools.yaml:12`.
     fn place(&self) -> String {
-        match (&self.origin.file, self.origin.line) {
+        let origin = &self.text.origin;
+        match (&origin.file, origin.line) {
             (Some(file), Some(line)) => format!("{file}:{line}"),
             (Some(file), None) => file.to_string(),
             (None, _) => "the cluster".into(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use plan::world::ObjectName;
 
-use crate::object::{Draft, Object};
+use crate::object::{Draft, Object, OwnStatus};
 
 /// Names not in use any more are let go when there are this many, or twice as many as after the
 /// last time.
@@ -42,7 +42,7 @@ impl Names {
                     self.object_name(&mut service.name);
                     self.maybe(&mut service.assigned_pool);
                 }
-                if let Some(status) = draft.status.as_mut().and_then(Arc::get_mut) {
+                if let OwnStatus::This(status) = &mut draft.status {
                     self.maybe(&mut status.pool);
                 }
             }

@@ -215,14 +215,58 @@ pub struct ServiceDraft {
     pub service: Arc<world::Service>,
     /// Neither `clusterIPs` nor `ipFamilies` say which families it has.
     pub families_unknown: bool,
-    /// The manifest's own `status.loadBalancer.ingress` and the pool beside it; `None` is neither.
-    pub status: Option<Arc<Assignment>>,
+    /// What its status says.
+    pub status: OwnStatus,
+}
+
+/// A Service's own `status.loadBalancer.ingress`, and the pool beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OwnStatus {
+    /// Neither addresses nor a pool.
+    Nothing,
+    /// What the Service is assigned. In a cluster that is so of all, so it is not kept twice.
+    Assigned,
+    /// This, whatever is assigned.
+    This(Box<Assignment>),
 }
 
 impl ServiceDraft {
+    /// What its status says; `None` is neither addresses nor a pool.
+    pub fn own_status(&self) -> Option<Assignment> {
+        match &self.status {
+            OwnStatus::Nothing => None,
+            OwnStatus::Assigned => Some(self.assigned()),
+            OwnStatus::This(status) => Some(Assignment::clone(status)),
+        }
+    }
+
+    /// What it is assigned.
+    fn assigned(&self) -> Assignment {
+        Assignment {
+            addresses: self.service.assigned.clone(),
+            pool: self.service.assigned_pool.clone(),
+        }
+    }
+
+    /// Assigns this, and keeps what its status says.
+    pub fn assign(&mut self, assignment: Assignment) {
+        let status = self.own_status();
+        if self.assigned() != assignment {
+            let Assignment { addresses, pool } = assignment;
+            let service = Arc::make_mut(&mut self.service);
+            service.assigned = addresses;
+            service.assigned_pool = pool;
+        }
+        self.status = match status {
+            None => OwnStatus::Nothing,
+            Some(status) if status == self.assigned() => OwnStatus::Assigned,
+            Some(status) => OwnStatus::This(Box::new(status)),
+        };
+    }
+
     /// Whether a later draft says what this one said before assembling wrote into it.
     pub fn says_the_same(&self, later: &ServiceDraft) -> bool {
-        let known = |draft: &ServiceDraft| (draft.families_unknown, draft.status.clone());
+        let known = |draft: &ServiceDraft| (draft.families_unknown, draft.own_status());
         if known(self) != known(later) {
             return false;
         }

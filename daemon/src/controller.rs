@@ -31,7 +31,6 @@ use crate::clock::{self, Clock};
 use crate::histogram::Histogram;
 use crate::links::conflicts::Conflicts;
 use crate::links::{LinksView, keys};
-use crate::net::memory;
 use crate::observe::Observed;
 use crate::options::{self, ClusterArgs, DaemonArgs, SharingArgs};
 use crate::pace::{Pace, after};
@@ -207,11 +206,6 @@ impl Controller {
                 }
                 Ok(()) = self.speakers.changed() => {}
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {}
-                Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
-                    memory::trim();
-                    pace.rested();
-                    continue;
-                }
                 heard = signals.next() => match heard {
                     // There is nothing to read again: the API server tells of every change.
                     Heard::Reread => continue,

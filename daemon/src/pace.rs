@@ -13,24 +13,12 @@ const REST: u32 = 19;
 const AHEAD: Duration = Duration::from_millis(400);
 /// The longest rest.
 const LONGEST: Duration = Duration::from_millis(200);
-/// After so long without a round, a burst is over and its memory goes back.
-const QUIET: Duration = Duration::from_secs(1);
-/// What a burst has started ends later, and some of what runs then runs seldom: memory goes back
-/// again after this many times as long, and so on.
-const QUIETER: u32 = 10;
-/// The longest time without a round after which it goes back once more.
-const QUIETEST: Duration = Duration::from_secs(1_000);
-
 /// When the next round may begin. What changes until then is part of it.
 #[derive(Debug)]
 pub struct Pace {
     /// When the rounds so far have had no more than their share, if that is yet to come.
     even: Instant,
     next: Instant,
-    /// The end of the latest round, if there was one.
-    last: Option<Instant>,
-    /// How long after that memory goes back the next time.
-    quiet: Duration,
 }
 
 impl Pace {
@@ -40,8 +28,6 @@ impl Pace {
         Pace {
             even: now,
             next: now,
-            last: None,
-            quiet: QUIET,
         }
     }
 
@@ -61,24 +47,11 @@ impl Pace {
         let even = self.even.max(began).checked_add(share);
         self.even = even.map_or(latest, |even| even.min(latest));
         self.next = self.even.checked_sub(AHEAD).unwrap_or(ended).max(ended);
-        self.last = Some(ended);
-        self.quiet = QUIET;
     }
 
     /// When the next round may begin.
     pub fn next(&self) -> Instant {
         self.next
-    }
-
-    /// When memory is to go back, unless there is a round before.
-    pub fn quiet(&self) -> Option<Instant> {
-        let last = self.last.filter(|_| self.quiet <= QUIETEST);
-        last.map(|last| last + self.quiet)
-    }
-
-    /// Memory has gone back.
-    pub fn rested(&mut self) {
-        self.quiet = self.quiet.saturating_mul(QUIETER);
     }
 }
 
@@ -134,21 +107,6 @@ mod tests {
             let ended = start.checked_add(took).unwrap_or(start + ms(1 << 40));
             pace.took(start, ended);
             assert!(pace.next() <= ended + LONGEST);
-        }
-    }
-
-    #[test]
-    fn memory_goes_back_again_and_again_more_seldom_until_the_next_round() {
-        let mut pace = Pace::new();
-        assert_eq!(pace.quiet(), None);
-        let start = pace.next();
-        for _ in 0..2 {
-            pace.took(start, start);
-            for after in [1, 10, 100, 1_000] {
-                assert_eq!(pace.quiet(), Some(start + ms(after * 1_000)));
-                pace.rested();
-            }
-            assert_eq!(pace.quiet(), None);
         }
     }
 }

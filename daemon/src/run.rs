@@ -10,17 +10,15 @@ use std::time::{Duration, Instant};
 
 use controller::file::Source;
 use controller::record::Record;
-use futures::future::OptionFuture;
 use plan::World;
 use tokio::sync::watch;
-use tokio::time::sleep_until;
 use tracing::info;
 
 use crate::clock::{self, Clock};
 use crate::links::Links;
 use crate::links::conflicts::Conflicts;
 use crate::links::keys::{self, KeySource};
-use crate::net::{interface, memory};
+use crate::net::interface;
 use crate::observe::Observed;
 use crate::options::{self, AnnounceArgs, DaemonArgs, LinkArgs, SharingArgs};
 use crate::pace::{Pace, after};
@@ -151,11 +149,6 @@ impl Daemon {
                 }
                 () = self.links.changed() => {}
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
-                Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
-                    memory::trim();
-                    pace.rested();
-                    continue;
-                }
                 heard = signals.next() => match heard {
                     Heard::Reread => {
                         info!("SIGHUP: reading the directory");

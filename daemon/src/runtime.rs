@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::answer;
 use crate::logging::{self, LogArgs};
+use crate::net::memory;
 
 /// Threads that run tasks: one peer's large table must not hold up another peer's KEEPALIVE.
 const WORKERS: usize = 2;
@@ -21,7 +22,7 @@ const STACK: usize = 512 * 1024;
 /// # Errors
 /// The system has no thread or no file descriptor left.
 fn daemon() -> io::Result<Runtime> {
-    crate::net::memory::limit_arenas();
+    memory::limit_arenas();
     Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
@@ -38,6 +39,7 @@ pub fn run(log: &LogArgs, daemon: impl Future<Output = Result<(), String>>) -> E
     let done = ready.and_then(|()| {
         let runtime =
             self::daemon().map_err(|error| (1, format!("cannot start the runtime: {error}")))?;
+        runtime.spawn(memory::keep_small());
         runtime.block_on(daemon).map_err(|error| (1, error))
     });
     match done {

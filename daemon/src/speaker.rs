@@ -13,17 +13,16 @@ use controller::kube::service_bgp_status::Owner;
 use controller::kube::{Role, Source, client};
 use controller::last_known::{self, LastKnown};
 use controller::snapshot::Snapshot;
-use futures::future::OptionFuture;
 use plan::Allocation;
 use plan::announce::Announcer;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::clock;
 use crate::links::Links;
 use crate::links::keys::{self, KeySource, SpeakersSecret};
-use crate::net::{interface, memory};
+use crate::net::interface;
 use crate::observe::Observed;
 use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs, LinkArgs};
 use crate::pace::{Pace, after};
@@ -193,11 +192,6 @@ impl Speaker {
                 }
                 () = self.links.changed() => {}
                 () = tokio::time::sleep(LISTEN_AGAIN), if self.must_listen_again() => {}
-                Some(()) = OptionFuture::from(pace.quiet().map(sleep_until)) => {
-                    memory::trim();
-                    pace.rested();
-                    continue;
-                }
                 heard = signals.next() => match heard {
                     // There is nothing to read again: the API server tells of every change.
                     Heard::Reread => continue,

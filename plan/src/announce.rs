@@ -22,7 +22,7 @@ use ipnet::IpNet;
 
 pub use announcer::Announcer;
 pub use attributes::{Attributes, GRACEFUL_SHUTDOWN};
-pub use reason::{NotAnnounced, Verdict};
+pub use reason::{NotAnnounced, PeerNames, Verdict};
 
 use crate::health::{self, Health};
 use crate::labels::{Labels, any_or_all};

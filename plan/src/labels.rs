@@ -1,16 +1,20 @@
 //! Labels and label selectors (Kubernetes API reference: LabelSelector).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An object's labels. Objects are many and their labels few and never edited, so they are kept
-/// without room to spare: sorted by key, each key once. Serialized as a map.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Option<Box<[Label]>>);
+/// An object's labels, each key once. Serialized as a map.
+///
+/// Objects are many and their labels few, short and never edited, so they are kept in one text: by
+/// key, each key and each value with [`END`] behind it.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Option<Box<str>>);
 
-/// A label's key and value.
-type Label = (Box<str>, Box<str>);
+/// Neither a key nor a value may have it (Kubernetes API concepts, "Labels and Selectors": letters,
+/// digits, and `-`, `_`, `.`).
+const END: char = '\0';
 
 impl Labels {
     /// No labels at all.
@@ -18,9 +22,7 @@ impl Labels {
 
     /// The value of the label of this key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let labels = self.labels();
-        let position = labels.binary_search_by(|(other, _)| other.as_ref().cmp(key));
-        let (_, value) = labels.get(position.ok()?)?;
+        let (_, value) = self.iter().find(|(other, _)| *other == key)?;
         Some(value)
     }
 
@@ -31,31 +33,38 @@ impl Labels {
 
     /// Keys and values, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let labels = self.labels().iter();
-        labels.map(|(key, value)| (key.as_ref(), value.as_ref()))
-    }
-
-    fn labels(&self) -> &[Label] {
-        self.0.as_deref().unwrap_or_default()
+        let text = self.0.as_deref().unwrap_or_default();
+        let mut texts = text.split_terminator(END);
+        std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
     }
 }
 
-/// Of a key that is there twice the later value counts.
-impl<K: Into<String>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Of a key that is there twice the later value counts. What cannot be a label is left out.
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(labels: I) -> Labels {
         let pairs = labels.into_iter();
-        let sorted: BTreeMap<String, Box<str>> = pairs
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
-        let sorted = sorted.into_iter();
-        let labels: Box<[Label]> = sorted.map(|(key, value)| (key.into(), value)).collect();
-        Labels((!labels.is_empty()).then_some(labels))
+        let pairs = pairs.map(|(key, value)| (key.into(), value.into()));
+        BTreeMap::from_iter(pairs).into()
     }
 }
 
 impl From<BTreeMap<String, String>> for Labels {
     fn from(labels: BTreeMap<String, String>) -> Labels {
-        labels.into_iter().collect()
+        let can_be = |(key, value): &(&String, &String)| !key.contains(END) && !value.contains(END);
+        let mut text = String::new();
+        for (key, value) in labels.iter().filter(can_be) {
+            for part in [key, value] {
+                text.push_str(part);
+                text.push(END);
+            }
+        }
+        Labels((!text.is_empty()).then(|| text.into()))
     }
 }
 
@@ -195,5 +204,12 @@ mod tests {
         assert_eq!((labels.get("m"), labels.get("b")), (Some("3"), None));
         assert!(labels.contains_key("z") && !labels.contains_key(""));
         assert_eq!(Labels::from([]), Labels::NONE);
+    }
+
+    #[test]
+    fn labels_without_a_value_are_labels_and_what_cannot_be_one_is_left_out() {
+        let labels = Labels::from([("a", ""), ("b", "x\0c"), ("c\0", ""), ("d", "1")]);
+        let all: Vec<_> = labels.iter().collect();
+        assert_eq!(all, [("a", ""), ("d", "1")]);
     }
 }

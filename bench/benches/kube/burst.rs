@@ -8,6 +8,7 @@ use crate::scene::{NODES, Scene};
 
 /// Columns of [`measure`].
 pub const COLUMNS: &[&str] = &[
+    "of",
     "Services",
     "posted in, s",
     "last routed to one node after the last POST, ms",
@@ -28,10 +29,9 @@ const AFTER: Duration = Duration::from_secs(10);
 
 /// Posts EndpointSlices, lets all rest, posts Services, and waits for the last route. CPU is that
 /// from the first POST to the last route, and then for a while what reports take.
-pub fn measure(scene: &Scene, services: usize) -> Vec<String> {
-    let client = scene.cluster.client();
-    let namespace = &scene.fabric.namespace;
-    let node = scene.fabric.nodes[0].name();
+pub fn measure<S: Scene>(scene: &S, services: usize) -> Vec<String> {
+    let client = scene.cluster().client();
+    let (namespace, node) = (scene.namespace(), scene.node());
     let name = |number: usize| format!("service-{number}");
     create(client, 0..services, |number| {
         load::slice(namespace, &name(number), node)
@@ -42,8 +42,8 @@ pub fn measure(scene: &Scene, services: usize) -> Vec<String> {
     let posted = create(client, 0..services, |number| {
         load::service(namespace, &name(number))
     });
-    let first = scene.routes.await_count(1, services, LIMIT);
-    let both = scene.routes.await_count(NODES, services, LIMIT);
+    let first = scene.routes().await_count(1, services, LIMIT);
+    let both = scene.routes().await_count(NODES, services, LIMIT);
     let then = (scene.controller().cpu, scene.speakers());
     std::thread::sleep(AFTER);
     let after = (scene.controller().cpu, scene.speakers());
@@ -53,7 +53,11 @@ pub fn measure(scene: &Scene, services: usize) -> Vec<String> {
     };
     let used = [then.0 - before.0, speaker(&before.1, &then.1)];
     let reports = [after.0 - then.0, speaker(&then.1, &after.1)];
-    let mut row = vec![services.to_string(), seconds(posted - started)];
+    let mut row = vec![
+        S::NAME.to_owned(),
+        services.to_string(),
+        seconds(posted - started),
+    ];
     row.extend([first, both].map(|at| ms(at.saturating_duration_since(posted))));
     row.extend(used.map(seconds));
     row.extend(used.map(|used| format!("{:.2}", used.as_secs_f64() * 1e3 / services as f64)));

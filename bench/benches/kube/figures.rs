@@ -43,6 +43,7 @@ impl fmt::Display for Table {
 
 /// Columns of [`crate::scene::Scene::memory`].
 pub const MEMORY: &[&str] = &[
+    "of",
     "memory",
     "RSS of the controller, MiB",
     "of each speaker, MiB",

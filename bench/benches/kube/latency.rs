@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use integration::kernel::monitor::RouteMonitor;
 use integration::kube::client::Client;
 
 use crate::figures::{load, p50_p99};
@@ -10,6 +11,7 @@ use crate::scene::{NODES, Scene};
 
 /// Columns of [`measure`].
 pub const COLUMNS: &[&str] = &[
+    "of",
     "one Service among",
     "samples",
     "POST answered, p50 / p99 ms",
@@ -29,14 +31,24 @@ const WARM_UP: usize = 3;
 
 /// Creates and deletes a Service again and again, beside those that are there. Times begin before
 /// the request is sent.
-pub fn measure(scene: &Scene, there: usize, samples: usize) -> Vec<String> {
-    let client = scene.cluster.client();
-    client.within(|client| measure_with(client, scene, there, samples))
+pub fn measure<S: Scene>(scene: &S, there: usize, samples: usize) -> Vec<String> {
+    let (place, routes) = ((scene.namespace(), scene.node()), scene.routes());
+    let client = scene.cluster().client();
+    let times = client.within(|client| sample(client, place, routes, there, samples));
+    let mut row = vec![S::NAME.to_owned(), there.to_string(), samples.to_string()];
+    row.extend(times.iter().map(|times| p50_p99(times)));
+    row.push(load());
+    row
 }
 
-fn measure_with(client: &Client, scene: &Scene, there: usize, samples: usize) -> Vec<String> {
-    let namespace = &scene.fabric.namespace;
-    let node = scene.fabric.nodes[0].name();
+/// Times of each sample, in the order of [`COLUMNS`].
+fn sample(
+    client: &Client,
+    (namespace, node): (&str, &str),
+    routes: &RouteMonitor,
+    there: usize,
+    samples: usize,
+) -> [Vec<Duration>; 5] {
     let mut times: [Vec<Duration>; 5] = Default::default();
     for number in 0..samples + WARM_UP {
         let name = format!("one-{number}");
@@ -48,13 +60,13 @@ fn measure_with(client: &Client, scene: &Scene, there: usize, samples: usize) ->
         let created = client.create(&object);
         let answered = Instant::now();
         created.unwrap_or_else(|failure| panic!("{name}: {failure}"));
-        let first = scene.routes.await_count(1, there + 1, LIMIT);
-        let both = scene.routes.await_count(NODES, there + 1, LIMIT);
+        let first = routes.await_count(1, there + 1, LIMIT);
+        let both = routes.await_count(NODES, there + 1, LIMIT);
         std::thread::sleep(REST);
         let deleting = Instant::now();
         let deleted = client.delete("v1/Service", namespace, &name);
         deleted.unwrap_or_else(|failure| panic!("{name}: {failure}"));
-        let gone = scene.routes.await_count(1, there, LIMIT);
+        let gone = routes.await_count(1, there, LIMIT);
         let deleted = client.delete("EndpointSlice", namespace, &format!("{name}-a"));
         deleted.unwrap_or_else(|failure| panic!("{name}: {failure}"));
         if number >= WARM_UP {
@@ -70,8 +82,5 @@ fn measure_with(client: &Client, scene: &Scene, there: usize, samples: usize) ->
             }
         }
     }
-    let mut row = vec![there.to_string(), samples.to_string()];
-    row.extend(times.iter().map(|times| p50_p99(times)));
-    row.push(load());
-    row
+    times
 }

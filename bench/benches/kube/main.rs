@@ -10,6 +10,7 @@ mod burst;
 mod figures;
 mod latency;
 mod load;
+mod metallb;
 mod release;
 mod restart;
 mod scene;
@@ -21,7 +22,8 @@ use integration::bird::Bird;
 use integration::router::Router;
 
 use figures::Table;
-use scene::Scene;
+use metallb::MetalLb;
+use scene::{Herald, Scene};
 
 /// What is run.
 struct Options {
@@ -91,24 +93,42 @@ fn numbers(text: Option<String>) -> Result<Vec<usize>, String> {
     numbers.collect()
 }
 
+/// How many Services MetalLB gets. What one takes grows with them.
+const METALLB: usize = 1_000;
+
+fn idle<S: Scene>(scene: &S, options: &Options, latencies: &mut Table, memory: &mut Table) {
+    memory.row(scene.memory("idle"));
+    if options.samples > 0 {
+        latencies.row(latency::measure(scene, 0, options.samples));
+    }
+}
+
 fn run(lab: &Lab, options: &Options) {
     println!("{}", figures::machine());
-    println!("{}", release::METALLB);
     let mut latencies = Table::new(latency::COLUMNS);
     let mut bursts = Table::new(burst::COLUMNS);
     let mut memory = Table::new(figures::MEMORY);
     let mut restarts = Table::new(restart::COLUMNS);
 
-    let scene = Scene::start(lab);
-    memory.row(scene.memory("idle"));
-    if options.samples > 0 {
-        latencies.row(latency::measure(&scene, 0, options.samples));
+    idle(&Herald::start(lab), options, &mut latencies, &mut memory);
+    match metallb::Programs::find() {
+        Ok(programs) => {
+            idle(
+                &MetalLb::start(lab, &programs),
+                options,
+                &mut latencies,
+                &mut memory,
+            );
+            let scene = MetalLb::start(lab, &programs);
+            bursts.row(burst::measure(&scene, METALLB));
+            memory.row(scene.memory(&format!("{METALLB} Services")));
+        }
+        Err(missing) => println!("MetalLB is not run: {missing}\n{}", release::METALLB),
     }
-    drop(scene);
 
     let largest = options.sizes.iter().copied().max().unwrap_or(0);
     for size in options.sizes.iter().copied() {
-        let mut scene = Scene::start(lab);
+        let mut scene = Herald::start(lab);
         bursts.row(burst::measure(&scene, size));
         memory.row(scene.memory(&format!("{size} Services")));
         if size == largest && options.samples > 0 {

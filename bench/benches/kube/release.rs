@@ -18,9 +18,9 @@ pub fn build() -> Result<(), String> {
     }
 }
 
-/// What is said of MetalLB, which is not run here.
+/// What is said of MetalLB where it is not run.
 pub const METALLB: &str = "\
-MetalLB's native mode is not run beside it. Measured on such a machine earlier (2 cores, 2 speakers, \
+Measured of its native mode on such a machine earlier (2 cores, 2 speakers, \
 BIRD; July 2026): one Service to kernel route p50 11-16 ms, p99 17-22 ms; 1,000 Services posted in \
 13.8 s routed after 22.1 s; 2,000 posted in 36 s routed after 54.6 s, with 9.1 s of CPU of the \
 controller and 30.5 s of both speakers; a restarted controller serves a new Service after 6.0 s with \

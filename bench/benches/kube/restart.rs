@@ -6,7 +6,7 @@ use integration::Lab;
 
 use crate::figures::{load, seconds};
 use crate::load::{service, slice};
-use crate::scene::Scene;
+use crate::scene::Herald;
 
 /// Columns of [`measure`].
 pub const COLUMNS: &[&str] = &[
@@ -36,7 +36,7 @@ enum End {
 
 /// Replaces the controller each way. The new Service is posted when the old leader has ended: at
 /// the start of the next process, or when a replica may take over.
-pub fn measure(lab: &Lab, scene: &mut Scene, services: usize) -> Vec<Vec<String>> {
+pub fn measure(lab: &Lab, scene: &mut Herald, services: usize) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut number = 0;
     for (end, words) in [
@@ -73,13 +73,13 @@ fn row(words: &str, runs: &[Duration]) -> Vec<String> {
     ]
 }
 
-fn start_anew(scene: &mut Scene, end: End, expected: usize) -> Duration {
+fn start_anew(scene: &mut Herald, end: End, expected: usize) -> Duration {
     prepare(scene, expected);
     match end {
         End::Terminated => scene.controllers[0].terminate(),
         End::Killed => scene.controllers[0].kill(),
     }
-    let Scene {
+    let Herald {
         controllers,
         cluster,
         fabric,
@@ -94,7 +94,7 @@ fn start_anew(scene: &mut Scene, end: End, expected: usize) -> Duration {
     routes.await_count(1, expected, LIMIT) - started
 }
 
-fn take_over(scene: &mut Scene, end: End, expected: usize) -> Duration {
+fn take_over(scene: &mut Herald, end: End, expected: usize) -> Duration {
     prepare(scene, expected);
     let mut leader = scene.controllers.remove(0);
     let pid = leader.process().pid();
@@ -115,7 +115,7 @@ fn name(number: usize) -> String {
 }
 
 /// Posts the EndpointSlice of the next Service.
-fn prepare(scene: &Scene, number: usize) {
+fn prepare(scene: &Herald, number: usize) {
     let node = scene.fabric.nodes[0].name();
     let created = scene
         .cluster

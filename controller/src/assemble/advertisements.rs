@@ -62,11 +62,8 @@ impl Context {
                 "spec.peers",
                 "BGPPeer",
             ));
-            problems.extend(
-                findings.into_iter().map(|finding| {
-                    Problem::of_object(key, &entry.namespace, &entry.origin, finding)
-                }),
-            );
+            let findings = findings.into_iter();
+            problems.extend(findings.map(|finding| entry.problem(key, finding)));
         }
         accepted
     }
@@ -82,13 +79,8 @@ impl Context {
             let Some(Draft::L2Advertisement(advertisement)) = &entry.draft else {
                 continue;
             };
-            problems.extend(
-                self.missing_pools(&advertisement.pools)
-                    .into_iter()
-                    .map(|finding| {
-                        Problem::of_object(key, &entry.namespace, &entry.origin, finding)
-                    }),
-            );
+            let findings = self.missing_pools(&advertisement.pools).into_iter();
+            problems.extend(findings.map(|finding| entry.problem(key, finding)));
             accepted.insert(Arc::clone(&key.name), Arc::clone(advertisement));
         }
         accepted
@@ -251,12 +243,7 @@ pub fn unannounced(store: &Store, world: &World, problems: &mut Vec<Problem>) {
                 "no advertisement selects this pool: its addresses are given out, not announced",
                 "add a BGPAdvertisement (one with an empty spec selects every pool)",
             );
-            problems.push(Problem::of_object(
-                key,
-                &entry.namespace,
-                &entry.origin,
-                finding,
-            ));
+            problems.push(entry.problem(key, finding));
         }
     }
     if world.peers.is_empty() && !world.bgp_advertisements.is_empty() {

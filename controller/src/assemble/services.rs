@@ -1,12 +1,11 @@
 //! Services, with the families and the addresses that nobody but us fills in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use plan::world::{
-    Addresses, ExternalTrafficPolicy, Families, IpFamily, IpFamilyPolicy, ObjectName, Pool, Ports,
-    Service, Services,
+    ExternalTrafficPolicy, Families, IpFamily, IpFamilyPolicy, ObjectName, Pool, Ports, Service,
+    Services,
 };
 
 use super::advertisements::missing_hint;
@@ -47,8 +46,9 @@ pub fn some(store: &mut Store, names: &BTreeSet<ObjectName>) {
             let holds = !service.assigned.is_empty() || service.assigned_pool.is_some();
             let ours = service.wants_address || holds;
             ours.then(|| {
+                let text = &entry.text;
                 let problem =
-                    |finding| Problem::of_object(&key, &entry.namespace, &entry.origin, finding);
+                    |finding| Problem::of_object(&key, &text.namespace, &text.origin, finding);
                 let found = request_findings(service, &pools).into_iter();
                 findings.extend(found.map(problem));
                 Arc::clone(service)
@@ -138,22 +138,14 @@ fn unreadable(name: &ObjectName, assignment: &Assignment) -> Service {
 /// Fills in what is assigned: what the record says; else what the manifest's status says, if the
 /// Service wants an address or its annotation says that the address is ours.
 fn assign(draft: &mut ServiceDraft, assignments: &Assignments) {
-    let recorded = assignments.get(&draft.service.name);
-    let (addresses, pool): (&[IpAddr], Option<&Arc<str>>) = match (recorded, &draft.status) {
-        (Some(assignment), _) => (&assignment.addresses, assignment.pool.as_ref()),
-        (None, Some(status)) if draft.service.wants_address || status.pool.is_some() => {
-            (&status.addresses, status.pool.as_ref())
-        }
-        (None, Some(_) | None) => (&[], None),
+    let recorded = assignments.get(&draft.service.name).cloned();
+    let wants_address = draft.service.wants_address;
+    let own = || {
+        let status = draft.own_status();
+        status.filter(|status| wants_address || status.pool.is_some())
     };
-    if draft.service.assigned.as_slice() != addresses
-        || draft.service.assigned_pool.as_ref() != pool
-    {
-        let (addresses, pool) = (Addresses::from_slice(addresses), pool.cloned());
-        let service = Arc::make_mut(&mut draft.service);
-        service.assigned = addresses;
-        service.assigned_pool = pool;
-    }
+    let assignment = recorded.or_else(own).unwrap_or_default();
+    draft.assign(assignment);
 }
 
 /// The families of a Service for which the API server has not chosen any, as in a directory.

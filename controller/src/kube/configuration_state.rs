@@ -225,6 +225,14 @@ impl Kept for State {
         is_ours.then(|| self.about.clone())
     }
 
+    fn name(&self, about: &ObjectName) -> String {
+        about.name.to_string()
+    }
+
+    fn owner(&self) -> Option<Value> {
+        None
+    }
+
     fn take(&mut self, inbox: Option<Found>) -> Affected {
         let Some(found) = inbox else {
             return Affected::Some(Vec::new());
@@ -235,9 +243,7 @@ impl Kept for State {
 
     fn wanted(&self, _: &ObjectName) -> Option<Wanted> {
         Some(Wanted {
-            name: self.about.name.to_string(),
             labels: self.component.labels(),
-            owner: None,
             status: json!(self.status.as_ref()?),
         })
     }

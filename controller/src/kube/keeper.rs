@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ pub(super) trait Kept: Send + 'static {
     /// Whom the object is about; `None` is not one of ours.
     fn about(&self, metadata: &ObjectMeta) -> Option<ObjectName>;
 
+    /// The name of an object that is made.
+    fn name(&self, about: &ObjectName) -> String;
+
+    /// `metadata.ownerReferences` of all objects: one, if any.
+    fn owner(&self) -> Option<Value>;
+
     /// Takes what the caller says; whose objects may have to change.
     fn take(&mut self, inbox: Self::Inbox) -> Affected;
 
@@ -64,12 +71,8 @@ pub(super) trait Kept: Send + 'static {
 /// An object as it should be.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Its name, if there is none yet.
-    pub name: String,
     /// `metadata.labels`.
     pub labels: Value,
-    /// `metadata.ownerReferences`: one, if any.
-    pub owner: Option<Value>,
     /// `status`.
     pub status: Value,
 }
@@ -82,10 +85,10 @@ pub(super) enum Affected {
 }
 
 /// What makes two statuses the same, in this process.
-fn digest(status: &Value) -> u64 {
+fn digest(status: &Value) -> NonZeroU64 {
     let mut hasher = DefaultHasher::new();
     status.hash(&mut hasher);
-    hasher.finish()
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MAX)
 }
 
 /// Works until dropped.
@@ -129,7 +132,6 @@ impl<K: Kept> Keeper<K> {
             watch: (api, watch),
             listing: BTreeMap::new(),
             there: None,
-            owner: None,
             queue: Queue::new(IN_FLIGHT),
             limit,
             in_flight: FuturesUnordered::new(),
@@ -172,15 +174,16 @@ enum Item {
     About(ObjectName),
 }
 
-/// An object that is there.
+/// An object that is there. There is one for each that is reported on: it is kept small.
 #[derive(Clone, Debug)]
 struct There {
-    name: Arc<str>,
+    /// Where it is not the one that we give.
+    name: Option<Box<str>>,
     version: u64,
     /// Of its status; `None` if it has still to be written.
-    digest: Option<u64>,
-    /// Its owner's uid.
-    owner: Option<Arc<str>>,
+    digest: Option<NonZeroU64>,
+    /// Whether its owner is the one that we give.
+    owned: bool,
 }
 
 type Events = BoxStream<'static, watcher::Result<Event<Reported>>>;
@@ -195,9 +198,9 @@ type Objects = BTreeMap<ObjectName, There>;
 /// What a request does.
 #[derive(Clone, Debug)]
 enum Deed {
-    Create { owner: Option<Arc<str>> },
-    Adopt { owner: Option<Arc<str>> },
-    WriteStatus { digest: u64 },
+    Create,
+    Adopt,
+    WriteStatus { digest: NonZeroU64 },
     Delete,
 }
 
@@ -221,8 +224,6 @@ struct Task<K: Kept> {
     listing: Objects,
     /// `None` before the first list has ended.
     there: Option<Objects>,
-    /// The uid of the owner that was read last, which most have.
-    owner: Option<Arc<str>>,
     queue: Queue<Item, ()>,
     limit: RateLimit,
     in_flight: FuturesUnordered<BoxFuture<'static, Landed>>,
@@ -288,25 +289,28 @@ impl<K: Kept> Task<K> {
         }
     }
 
-    fn read(&mut self, object: &Reported) -> Option<(ObjectName, There)> {
+    fn read(&self, object: &Reported) -> Option<(ObjectName, There)> {
         let about = self.kept.about(&object.metadata)?;
-        let owner = object.owner_references().first();
-        let owner = owner.map(|owner| match &self.owner {
-            Some(last) if **last == *owner.uid => Arc::clone(last),
-            Some(_) | None => Arc::clone(self.owner.insert(owner.uid.as_str().into())),
-        });
+        let name = object.name_any();
         let there = There {
-            name: object.name_any().into(),
+            name: (name != self.kept.name(&about)).then(|| name.into()),
             version: version(object.resource_version().as_deref()),
             digest: Some(digest(&object.status)),
-            owner,
+            owned: self.is_owned(object),
         };
         Some((about, there))
     }
 
+    fn is_owned(&self, object: &Reported) -> bool {
+        let owner = object.owner_references().first();
+        self.kept
+            .owner()
+            .is_some_and(|ours| owner.is_some_and(|owner| ours["uid"].as_str() == Some(&owner.uid)))
+    }
+
     fn listed(&mut self, about: ObjectName, there: There) {
         match self.listing.get(&about) {
-            Some(known) if known.name != there.name => self.extra(there.name),
+            Some(known) if known.name != there.name => self.extra(&about, &there),
             Some(_) | None => drop(self.listing.insert(about, there)),
         }
     }
@@ -314,7 +318,7 @@ impl<K: Kept> Task<K> {
     fn applied(&mut self, about: ObjectName, new: There) {
         let Some(there) = &mut self.there else { return };
         match there.get(&about) {
-            Some(known) if known.name != new.name => self.extra(new.name),
+            Some(known) if known.name != new.name => self.extra(&about, &new),
             // It is how we have made it, or older than that.
             Some(known) if new.version <= known.version => {}
             Some(_) | None => {
@@ -333,8 +337,14 @@ impl<K: Kept> Task<K> {
         }
     }
 
-    fn extra(&mut self, name: Arc<str>) {
+    fn extra(&mut self, about: &ObjectName, there: &There) {
+        let name = self.name_of(about, there);
         self.queue.put(Item::Extra(name), (), Urgency::Urgent);
+    }
+
+    fn name_of(&self, about: &ObjectName, there: &There) -> Arc<str> {
+        let own = there.name.as_deref().map(Arc::from);
+        own.unwrap_or_else(|| self.kept.name(about).into())
     }
 
     fn look_at_all(&mut self) {
@@ -354,9 +364,7 @@ impl<K: Kept> Task<K> {
         let urgency = match self.deed(about) {
             None => return,
             Some((_, Deed::Delete, _)) => Urgency::Urgent,
-            Some((_, Deed::Create { .. } | Deed::Adopt { .. } | Deed::WriteStatus { .. }, _)) => {
-                Urgency::CanWait
-            }
+            Some((_, Deed::Create | Deed::Adopt | Deed::WriteStatus { .. }, _)) => Urgency::CanWait,
         };
         if urgency == Urgency::Urgent || !self.queue.contains(&item) {
             self.queue.put(item, (), urgency);
@@ -369,32 +377,31 @@ impl<K: Kept> Task<K> {
         let there = there.get(about);
         let (wanted, there) = match (self.kept.wanted(about), there) {
             (None, None) => return None,
-            (None, Some(there)) => return Some((Arc::clone(&there.name), Deed::Delete, json!({}))),
+            (None, Some(there)) => {
+                return Some((self.name_of(about, there), Deed::Delete, json!({})));
+            }
             (Some(wanted), there) => (wanted, there),
         };
-        let owner = wanted.owner.as_ref();
-        let owner = owner
-            .and_then(|owner| owner["uid"].as_str())
-            .map(Into::into);
-        let references: Vec<&Value> = wanted.owner.iter().collect();
+        let references = Value::from_iter(self.kept.owner());
         let Some(there) = there else {
+            let name = self.kept.name(about);
             let object = json!({
                 "apiVersion": K::Object::api_version(&()),
                 "kind": K::Object::kind(&()),
                 "metadata": {
-                    "name": wanted.name,
+                    "name": name,
                     "labels": wanted.labels,
                     "ownerReferences": references,
                 },
                 "spec": {},
             });
-            return Some((wanted.name.into(), Deed::Create { owner }, object));
+            return Some((name.into(), Deed::Create, object));
         };
-        let name = Arc::clone(&there.name);
+        let name = self.name_of(about, there);
         // An object of an earlier Pod would go with that Pod.
-        if owner.is_some() && owner != there.owner {
+        if !there.owned && self.kept.owner().is_some() {
             let change = json!({"metadata": {"ownerReferences": references}});
-            return Some((name, Deed::Adopt { owner }, change));
+            return Some((name, Deed::Adopt, change));
         }
         let digest = digest(&wanted.status);
         let status = json!({"status": wanted.status});
@@ -431,15 +438,15 @@ impl<K: Kept> Task<K> {
         let (caller, collection) = (self.caller.clone(), &self.collection);
         let manager = format!("fieldManager={}", self.manager);
         let path = match deed {
-            Deed::Create { .. } => format!("{collection}?{manager}"),
-            Deed::Adopt { .. } => format!("{collection}/{name}?{manager}"),
+            Deed::Create => format!("{collection}?{manager}"),
+            Deed::Adopt => format!("{collection}/{name}?{manager}"),
             Deed::WriteStatus { .. } => format!("{collection}/{name}/status?{manager}"),
             Deed::Delete => format!("{collection}/{name}"),
         };
         let send = async move {
             let answer = match deed {
-                Deed::Create { .. } => caller.send(Method::POST, &path, JSON, &body).await,
-                Deed::Adopt { .. } | Deed::WriteStatus { .. } => {
+                Deed::Create => caller.send(Method::POST, &path, JSON, &body).await,
+                Deed::Adopt | Deed::WriteStatus { .. } => {
                     caller.send(Method::PATCH, &path, MERGE, &body).await
                 }
                 Deed::Delete => caller.ask(Method::DELETE, &path).await,
@@ -474,7 +481,7 @@ impl<K: Kept> Task<K> {
                 return;
             }
             // For a new object it is the namespace that is not there.
-            Err(Failure::NotFound) if !matches!(deed, Deed::Create { .. }) => None,
+            Err(Failure::NotFound) if !matches!(deed, Deed::Create) => None,
             Err(Failure::Conflict(_)) => None,
             Err(failure @ (Failure::NotFound | Failure::Refused(..))) => {
                 warn!(
@@ -487,7 +494,7 @@ impl<K: Kept> Task<K> {
         };
         self.queue.done(&item);
         if let (Item::About(about), Some(there)) = (&item, &mut self.there) {
-            done(there, about, name, deed, version);
+            done(there, about, deed, version);
             self.look_at(about);
         }
     }
@@ -495,19 +502,19 @@ impl<K: Kept> Task<K> {
 
 /// What is there after a deed. Without a version it was not done: there is no such object, or for a
 /// new one there is one already.
-fn done(there: &mut Objects, about: &ObjectName, name: Arc<str>, deed: Deed, version: Option<u64>) {
+fn done(there: &mut Objects, about: &ObjectName, deed: Deed, version: Option<u64>) {
     let known = there.remove(about);
     let new = match (deed, version) {
-        (Deed::Delete, _) | (Deed::Adopt { .. } | Deed::WriteStatus { .. }, None) => None,
-        (Deed::Create { owner }, version) => Some(There {
-            name,
+        (Deed::Delete, _) | (Deed::Adopt | Deed::WriteStatus { .. }, None) => None,
+        (Deed::Create, version) => Some(There {
+            name: None,
             version: version.unwrap_or(0),
             digest: None,
-            owner: owner.filter(|_| version.is_some()),
+            owned: version.is_some(),
         }),
-        (Deed::Adopt { owner }, Some(version)) => known.map(|known| There {
+        (Deed::Adopt, Some(version)) => known.map(|known| There {
             version,
-            owner,
+            owned: true,
             ..known
         }),
         (Deed::WriteStatus { digest }, Some(version)) => known.map(|known| There {

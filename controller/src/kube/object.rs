@@ -9,8 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use plan::world::ObjectName;
 
+use super::service_status::Condition;
 use super::{Role, service_status};
-use crate::object::{Draft, Kind, Object, ObjectKey, Origin};
+use crate::object::{Draft, Kind, Object, ObjectKey, Origin, OwnStatus};
 use crate::problem::Finding;
 use crate::snapshot::Version;
 use crate::translate::{self, Findings, Options};
@@ -52,6 +53,11 @@ pub fn version(service: &core::Service, role: Role) -> Option<Version> {
         Role::Controller => service_status::Status::of(service).condition,
         Role::Speaker => None,
     };
+    // Nobody reads the sentence again, and Services are many.
+    let condition = condition.map(|condition| Condition {
+        message: String::new(),
+        ..condition
+    });
     Some(Version {
         uid: metadata.uid.as_deref()?.into(),
         resource_version: metadata.resource_version.as_deref()?.parse().ok()?,
@@ -66,7 +72,9 @@ pub fn service(service: &core::Service, options: &Options) -> Option<Object> {
         translate::service::translate(name, service, options, findings)
     });
     let foreign = match &object.draft {
-        Some(Draft::Service(draft)) => !draft.service.wants_address && draft.status.is_none(),
+        Some(Draft::Service(draft)) => {
+            !draft.service.wants_address && draft.status == OwnStatus::Nothing
+        }
         Some(_) | None => false,
     };
     (!foreign).then_some(object)

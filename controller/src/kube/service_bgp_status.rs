@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::ordmap::DiffItem;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher;
 use kube::{Client, Resource as _};
+use plan::announce::{PeerNames, Verdict, Verdicts};
 use plan::world::ObjectName;
 use serde_json::{Value, json};
 
@@ -28,9 +30,6 @@ use crate::crd::service_bgp_status::{
 pub(super) const FIELD_MANAGER: &str = "herald-speaker";
 /// The longest text about a session, in characters.
 const LONGEST_ERROR: usize = 1_024;
-
-/// Names of the BGPPeers that a Service is announced to.
-pub type Peers = Arc<[Arc<str>]>;
 
 /// A session as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +92,7 @@ impl ServiceBgpStatusWriter {
         let place = (&*config.namespace.clone(), FIELD_MANAGER);
         let statuses = Statuses {
             config,
-            announced: None,
+            verdicts: None,
             sessions: BTreeMap::new(),
         };
         // Each node has objects of its own: no fence.
@@ -101,17 +100,9 @@ impl ServiceBgpStatusWriter {
         ServiceBgpStatusWriter { keeper }
     }
 
-    /// All Services that this node announces, each to at least one peer.
-    pub fn set(&self, announced: BTreeMap<ObjectName, Peers>) {
-        self.keeper.tell(|inbox| {
-            inbox.all = Some(announced);
-            inbox.changes.clear();
-        });
-    }
-
-    /// Some Services are announced otherwise; without peers, no more.
-    pub fn change(&self, changes: BTreeMap<ObjectName, Option<Peers>>) {
-        self.keeper.tell(|inbox| inbox.changes.extend(changes));
+    /// Which Services this node announces, and to whom.
+    pub fn set(&self, verdicts: Verdicts) {
+        self.keeper.tell(|inbox| inbox.verdicts = Some(verdicts));
     }
 
     /// The requests so far.
@@ -127,18 +118,39 @@ impl ServiceBgpStatusWriter {
 
 #[derive(Debug, Default)]
 struct Inbox {
-    all: Option<BTreeMap<ObjectName, Peers>>,
-    /// After `all`.
-    changes: BTreeMap<ObjectName, Option<Peers>>,
+    verdicts: Option<Verdicts>,
     sessions: Option<BTreeMap<Arc<str>, Session>>,
 }
 
 #[derive(Debug)]
 struct Statuses {
     config: Config,
-    /// `None` before it is known.
-    announced: Option<BTreeMap<ObjectName, Peers>>,
+    /// `None` before it is known. Shared with those who announce, so it takes no room of its own.
+    verdicts: Option<Verdicts>,
     sessions: BTreeMap<Arc<str>, Session>,
+}
+
+/// The peers that a Service is announced to; `None` where it is not.
+pub fn peers_of(verdict: &Verdict) -> Option<&PeerNames> {
+    match verdict {
+        Verdict::Announced { peers } => Some(peers),
+        Verdict::NotAnnounced(_) => None,
+    }
+}
+
+/// What is announced otherwise than before, and to whom it is now.
+pub fn changes<'a>(
+    before: &'a Verdicts,
+    now: &'a Verdicts,
+) -> impl Iterator<Item = (&'a ObjectName, Option<&'a PeerNames>)> {
+    before.diff(now).filter_map(|change| {
+        let (name, was, is) = match change {
+            DiffItem::Add(name, is) => (name, None, peers_of(is)),
+            DiffItem::Update { old, new } => (new.0, peers_of(old.1), peers_of(new.1)),
+            DiffItem::Remove(name, was) => (name, peers_of(was), None),
+        };
+        (was != is).then_some((name, is))
+    })
 }
 
 impl Statuses {
@@ -167,63 +179,59 @@ impl Kept for Statuses {
     type Inbox = Inbox;
 
     fn about(&self, metadata: &ObjectMeta) -> Option<ObjectName> {
-        service_of(metadata)
+        let service = service_of(metadata)?;
+        let known = self.verdicts.as_ref();
+        let known = known.and_then(|verdicts| verdicts.get_key_value(&service));
+        // Names are kept once, whoever bears them.
+        Some(known.map_or(service, |(name, _)| name.clone()))
+    }
+
+    fn name(&self, service: &ObjectName) -> String {
+        object_name("bgp", &self.config.node, service)
+    }
+
+    fn owner(&self) -> Option<Value> {
+        owner(&self.config)
     }
 
     fn take(&mut self, inbox: Inbox) -> Affected {
-        let Inbox {
-            all,
-            changes,
-            sessions,
-        } = inbox;
-        let mut everything = false;
-        if let Some(all) = all {
-            everything = true;
-            self.announced = Some(all);
+        let Inbox { verdicts, sessions } = inbox;
+        let mut affected = Affected::Some(Vec::new());
+        if let Some(now) = verdicts {
+            affected = match &self.verdicts {
+                None => Affected::All,
+                Some(before) => {
+                    let changes = changes(before, &now);
+                    Affected::Some(changes.map(|(name, _)| name.clone()).collect())
+                }
+            };
+            self.verdicts = Some(now);
         }
         if let Some(sessions) = sessions
             && sessions != self.sessions
         {
-            everything = true;
             self.sessions = sessions;
+            affected = Affected::All;
         }
-        let Some(announced) = &mut self.announced else {
-            return Affected::Some(Vec::new());
-        };
-        let mut names = Vec::new();
-        for (service, peers) in changes {
-            match peers {
-                Some(peers) => announced.insert(service.clone(), peers),
-                None => announced.remove(&service),
-            };
-            names.push(service);
-        }
-        match everything {
-            true => Affected::All,
-            false => Affected::Some(names),
-        }
+        affected
     }
 
     fn wanted(&self, service: &ObjectName) -> Option<Wanted> {
-        let peers = self.announced.as_ref()?.get(service)?;
+        let peers = peers_of(self.verdicts.as_ref()?.get(service)?)?;
         Some(Wanted {
-            name: object_name("bgp", &self.config.node, service),
             labels: labels(&self.config.node, service),
-            owner: owner(&self.config),
             status: json!(self.status(service, peers)),
         })
     }
 
     fn all(&self) -> Vec<ObjectName> {
-        self.announced
-            .iter()
-            .flat_map(BTreeMap::keys)
-            .cloned()
-            .collect()
+        let verdicts = self.verdicts.iter().flatten();
+        let announced = verdicts.filter(|(_, verdict)| peers_of(verdict).is_some());
+        announced.map(|(name, _)| name.clone()).collect()
     }
 
     fn is_ready(&self) -> bool {
-        self.announced.is_some()
+        self.verdicts.is_some()
     }
 }
 
@@ -267,4 +275,51 @@ pub(super) fn object_name(word: &str, node: &str, service: &ObjectName) -> Strin
         },
     );
     format!("{word}-{hash:032x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::announce::NotAnnounced;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_announced_otherwise_is_a_change() {
+        let name = |name: &str| ObjectName {
+            namespace: "web".into(),
+            name: name.into(),
+        };
+        let verdicts = |entries: &[(&str, &str)]| -> Verdicts {
+            let entries = entries.iter();
+            let verdict = |peer: &str| match peer {
+                "" => Verdict::NotAnnounced(NotAnnounced::NoEndpoints),
+                peer => Verdict::Announced {
+                    peers: PeerNames::from(vec![Arc::from(peer)]),
+                },
+            };
+            entries
+                .map(|(service, peer)| (name(service), verdict(peer)))
+                .collect()
+        };
+        let before = verdicts(&[("a", "tor"), ("b", "tor"), ("c", "tor"), ("e", "tor")]);
+        let now = verdicts(&[
+            ("b", "tor"),
+            ("c", "spine"),
+            ("d", "tor"),
+            ("e", ""),
+            ("f", ""),
+        ]);
+        let found: BTreeMap<_, _> = changes(&before, &now)
+            .map(|(name, peers)| (&*name.name, peers.map(|peers| peers[0].to_string())))
+            .collect();
+        let to = |peer: &str| Some(peer.to_owned());
+        let expected = [
+            ("a", None),
+            ("c", to("spine")),
+            ("d", to("tor")),
+            ("e", None),
+        ];
+        assert_eq!(found, BTreeMap::from(expected));
+        assert_eq!(changes(&now, &now.clone()).count(), 0);
+    }
 }

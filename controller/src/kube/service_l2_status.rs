@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use kube::runtime::watcher;
 use plan::world::ObjectName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::Counts;
 use super::fence::Fence;
@@ -78,6 +78,14 @@ impl Kept for Statuses {
         service_of(metadata)
     }
 
+    fn name(&self, service: &ObjectName) -> String {
+        object_name("l2", &self.config.node, service)
+    }
+
+    fn owner(&self) -> Option<Value> {
+        owner(&self.config)
+    }
+
     fn take(&mut self, inbox: Self::Inbox) -> Affected {
         let Some(now) = inbox else {
             return Affected::Some(Vec::new());
@@ -108,9 +116,7 @@ impl Kept for Statuses {
             conflicts: answered.conflicts.iter().cloned().collect(),
         };
         Some(Wanted {
-            name: object_name("l2", &self.config.node, service),
             labels: labels(&self.config.node, service),
-            owner: owner(&self.config),
             status: json!(status),
         })
     }

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use super::lean::Lean;
 use super::object;
 use super::secrets;
+use super::service_status::Condition;
 use super::watch::{Change, Lists, Reading, refresh, watch as watch_kind};
 use crate::assemble::{Store, service_name};
 use crate::object::{Kind, ObjectKey};
@@ -140,6 +141,7 @@ impl Source {
             heard,
             publish,
             versions: Versions::new(),
+            condition: None,
             removed: BTreeMap::new(),
         };
         tasks.spawn(task.run(incoming));
@@ -285,6 +287,8 @@ struct Task {
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     oldest: Oldest,
     versions: Versions,
+    /// The condition that was read last.
+    condition: Option<Arc<Condition>>,
     /// Services that are gone, and since which version, until the next list begins: a list that
     /// was made before must not bring them back.
     removed: BTreeMap<ObjectKey, u64>,
@@ -421,7 +425,15 @@ impl Task {
             return false;
         }
         self.store.share(&mut name);
-        self.versions.insert(name, version.clone());
+        let mut version = version.clone();
+        // Many were given theirs in the same second: they have one in common.
+        match (&self.condition, &version.condition) {
+            (Some(last), Some(condition)) if last == condition => {
+                version.condition = Some(Arc::clone(last));
+            }
+            (_, condition) => self.condition.clone_from(condition),
+        }
+        self.versions.insert(name, version);
         true
     }
 

@@ -11,7 +11,7 @@ use plan::world::{
 
 use super::annotation::{self, Annotations};
 use super::{Findings, Options, address};
-use crate::object::{Draft, ServiceDraft};
+use crate::object::{Draft, OwnStatus, ServiceDraft};
 use crate::problem::Finding;
 use crate::record::Assignment;
 
@@ -47,7 +47,10 @@ pub fn translate(
     let wants_address = is_load_balancer && class_is_ours(spec, options);
     // What the status of another class's Service says is another load balancer's: not ours to clear.
     let foreign = is_load_balancer && !wants_address;
-    let status = status(service, &annotations).filter(|_| !foreign);
+    let status = match foreign {
+        true => OwnStatus::Nothing,
+        false => status(service, &annotations),
+    };
     let ip_families = match of_cluster_ips.is_empty() {
         true => declared,
         false => of_cluster_ips,
@@ -304,7 +307,7 @@ fn address_list(text: &str, field: &str) -> Result<Vec<IpAddr>, Finding> {
 }
 
 /// Addresses in `status.loadBalancer.ingress`, with the pool noted beside them.
-fn status(service: &core::Service, annotations: &Annotations<'_>) -> Option<Arc<Assignment>> {
+fn status(service: &core::Service, annotations: &Annotations<'_>) -> OwnStatus {
     let status = service.status.as_ref();
     let balancer = status.and_then(|status| status.load_balancer.as_ref());
     let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref());
@@ -315,6 +318,8 @@ fn status(service: &core::Service, annotations: &Annotations<'_>) -> Option<Arc<
     // The API server clears the addresses of a Service that is no load balancer any more, and
     // leaves the annotation to us.
     let pool = non_empty(annotations.get(annotation::ALLOCATED_FROM_POOL));
-    let holds = !addresses.is_empty() || pool.is_some();
-    holds.then(|| Arc::new(Assignment { addresses, pool }))
+    match addresses.is_empty() && pool.is_none() {
+        true => OwnStatus::Nothing,
+        false => OwnStatus::This(Box::new(Assignment { addresses, pool })),
+    }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use controller::crd::service_bgp_status::BgpSessionState;
-use controller::kube::service_bgp_status::{Config, Owner, Peers, ServiceBgpStatusWriter, Session};
+use controller::kube::service_bgp_status::{Config, Owner, ServiceBgpStatusWriter, Session};
 use http::Method;
+use plan::announce::{PeerNames, Verdict, Verdicts};
 use plan::world::ObjectName;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -31,10 +32,11 @@ fn service(number: usize) -> ObjectName {
     }
 }
 
-fn announced(numbers: impl Iterator<Item = usize>, peers: &[&str]) -> BTreeMap<ObjectName, Peers> {
-    let peers: Peers = peers.iter().map(|peer| (*peer).into()).collect();
+fn announced(numbers: impl Iterator<Item = usize>, peers: &[&str]) -> Verdicts {
+    let peers: PeerNames = peers.iter().map(|peer| (*peer).into()).collect();
+    let verdict = Verdict::Announced { peers };
     numbers
-        .map(|number| (service(number), peers.clone()))
+        .map(|number| (service(number), verdict.clone()))
         .collect()
 }
 
@@ -104,7 +106,7 @@ async fn a_service_that_is_announced_has_an_object_that_says_to_whom() {
             ],
         })
     );
-    writer.change(BTreeMap::from([(service(1), None)]));
+    writer.set(announced(0..0, &[]));
     sleep(SECOND).await;
     assert!(objects(&fake).is_empty());
     assert_eq!(fake.writes().len(), 3);

@@ -1,5 +1,16 @@
 //! Memory that is not in use: the C library's, and the program's own code.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+/// How often it is looked whether the process is quiet.
+const LOOK: Duration = Duration::from_secs(1);
+/// It is where it used less CPU time than that in [`LOOK`].
+const QUIET: Duration = Duration::from_millis(30);
+/// After so much CPU time there is memory worth giving back.
+const WORTH: Duration = Duration::from_millis(50);
+
 /// Keeps the allocator to two arenas, and large pieces out of them. By default each thread gets an
 /// arena, and what a burst of work leaves in them stays resident: several MiB in a daemon that is to
 /// idle below ten. And once a large piece has been freed the next ones come from an arena, where
@@ -23,14 +34,47 @@ pub fn limit_arenas() {
 #[cfg(not(target_env = "gnu"))]
 pub fn limit_arenas() {}
 
-/// Gives free memory back to the operating system: after a burst, and never often, since it
-/// walks the heap.
+/// Gives memory back whenever the process has worked and is quiet again.
+pub async fn keep_small() {
+    let (mut last, mut trimmed) = (cpu_time(), Duration::ZERO);
+    loop {
+        sleep(LOOK).await;
+        let now = cpu_time();
+        let is_quiet = now.saturating_sub(last) < QUIET;
+        last = now;
+        if is_quiet && now.saturating_sub(trimmed) >= WORTH {
+            tokio::task::block_in_place(trim);
+            last = cpu_time();
+            trimmed = last;
+        }
+    }
+}
+
+/// What the process has used; nothing, where the system does not say.
+#[allow(
+    unsafe_code,
+    reason = "the C library has no safe interface to its clocks"
+)]
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: clock_gettime writes a timespec to where it is told, and that is one.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time);
+    }
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Gives free memory back to the operating system: never often, since it walks the heap.
 #[cfg(target_env = "gnu")]
 #[allow(
     unsafe_code,
     reason = "the C library has no safe interface to malloc_trim"
 )]
-pub fn trim() {
+fn trim() {
     // SAFETY: malloc_trim takes the octets to keep at the top, locks each arena itself, and
     // releases only pages that hold no allocation.
     unsafe {
@@ -41,7 +85,7 @@ pub fn trim() {
 
 /// Other C libraries have no such call.
 #[cfg(not(target_env = "gnu"))]
-pub fn trim() {
+fn trim() {
     release_code();
 }
 
@@ -105,5 +149,14 @@ mod tests {
             trim();
         }
         assert_eq!("1 2 3".split(' ').count(), 3);
+    }
+
+    #[test]
+    fn work_takes_cpu_time() {
+        let before = cpu_time();
+        while cpu_time() == before {
+            std::hint::black_box((0..1_000).sum::<u64>());
+        }
+        assert!(before > Duration::ZERO);
     }
 }

@@ -11,12 +11,12 @@ use controller::kube::call::Counts;
 use controller::kube::configuration_state::{Component, ConfigurationStateWriter};
 use controller::kube::events::{self, About, Event, EventWriter};
 use controller::kube::fence::Fence;
-use controller::kube::service_bgp_status::{Config, Owner, Peers, ServiceBgpStatusWriter, Session};
+use controller::kube::service_bgp_status::{
+    Config, Owner, ServiceBgpStatusWriter, Session, changes, peers_of,
+};
 use controller::kube::service_l2_status::ServiceL2StatusWriter;
-use imbl::ordmap::DiffItem;
 use kube::Client;
-use plan::announce::{Verdict, Verdicts};
-use plan::world::ObjectName;
+use plan::announce::Verdicts;
 use tokio::sync::watch;
 
 use super::link_reports::{LinkReports, News};
@@ -104,14 +104,11 @@ impl Reporter {
                 let verdicts = view.announcements.as_ref();
                 let verdicts = verdicts.map(|announced| announced.verdicts.clone());
                 let verdicts = verdicts.unwrap_or_default();
-                match &before {
-                    // The node was assigned before this was started: no news.
-                    None => self.services.set(announced(&verdicts)),
-                    Some(before) => {
-                        self.tell(before, &verdicts, &view);
-                        self.services.change(changes(before, &verdicts));
-                    }
+                // What the node was assigned before this was started is no news.
+                if let Some(before) = &before {
+                    self.tell(before, &verdicts, &view);
                 }
+                self.services.set(verdicts.clone());
                 before = Some(verdicts);
                 self.report_links(&mut links, &view);
             }
@@ -123,12 +120,12 @@ impl Reporter {
     /// An Event for each Service that is announced from here from now on.
     fn tell(&self, before: &Verdicts, now: &Verdicts, view: &View) {
         for (name, change) in changes(before, now) {
-            let was_announced = before.get(&name).and_then(peers_of).is_some();
+            let was_announced = before.get(name).and_then(peers_of).is_some();
             if change.is_some()
                 && !was_announced
-                && let Some(version) = view.versions.get(&name)
+                && let Some(version) = view.versions.get(name)
             {
-                let about = About::service(&name, Arc::clone(&version.uid));
+                let about = About::service(name, Arc::clone(&version.uid));
                 self.events
                     .tell(Event::node_assigned(about, &view.node, "bgp"));
             }
@@ -162,34 +159,6 @@ impl Reporter {
     }
 }
 
-/// To whom each Service is announced.
-fn announced(verdicts: &Verdicts) -> BTreeMap<ObjectName, Peers> {
-    let announced = verdicts.iter();
-    let announced =
-        announced.filter_map(|(name, verdict)| Some((name.clone(), peers_of(verdict)?)));
-    announced.collect()
-}
-
-fn peers_of(verdict: &Verdict) -> Option<Peers> {
-    match verdict {
-        Verdict::Announced { peers } => Some(Arc::clone(peers)),
-        Verdict::NotAnnounced(_) => None,
-    }
-}
-
-/// What is announced otherwise than before; `None` is no more.
-fn changes(before: &Verdicts, now: &Verdicts) -> BTreeMap<ObjectName, Option<Peers>> {
-    let changes = before.diff(now).filter_map(|change| {
-        let (name, was, is) = match change {
-            DiffItem::Add(name, is) => (name, None, peers_of(is)),
-            DiffItem::Update { old, new } => (new.0, peers_of(old.1), peers_of(new.1)),
-            DiffItem::Remove(name, was) => (name, peers_of(was), None),
-        };
-        (was != is).then(|| (name.clone(), is))
-    });
-    changes.collect()
-}
-
 fn state(state: StateName) -> BgpSessionState {
     match state {
         StateName::Idle => BgpSessionState::Idle,
@@ -198,49 +167,5 @@ fn state(state: StateName) -> BgpSessionState {
         StateName::OpenSent => BgpSessionState::OpenSent,
         StateName::OpenConfirm => BgpSessionState::OpenConfirm,
         StateName::Established => BgpSessionState::Established,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use plan::announce::NotAnnounced;
-
-    use super::*;
-
-    #[test]
-    fn only_what_is_announced_otherwise_is_a_change() {
-        let name = |name: &str| ObjectName {
-            namespace: "web".into(),
-            name: name.into(),
-        };
-        let verdicts = |entries: &[(&str, &str)]| -> Verdicts {
-            let entries = entries.iter();
-            let verdict = |peer: &str| match peer {
-                "" => Verdict::NotAnnounced(NotAnnounced::NoEndpoints),
-                peer => Verdict::Announced {
-                    peers: Peers::from(vec![Arc::from(peer)]),
-                },
-            };
-            entries
-                .map(|(service, peer)| (name(service), verdict(peer)))
-                .collect()
-        };
-        let before = verdicts(&[("a", "tor"), ("b", "tor"), ("c", "tor"), ("e", "tor")]);
-        let now = verdicts(&[
-            ("b", "tor"),
-            ("c", "spine"),
-            ("d", "tor"),
-            ("e", ""),
-            ("f", ""),
-        ]);
-        let found = changes(&before, &now);
-        let expected = BTreeMap::from([
-            (name("a"), None),
-            (name("c"), Some(Peers::from(vec![Arc::from("spine")]))),
-            (name("d"), Some(Peers::from(vec![Arc::from("tor")]))),
-            (name("e"), None),
-        ]);
-        assert_eq!(found, expected);
-        assert!(changes(&now, &now.clone()).is_empty());
     }
 }

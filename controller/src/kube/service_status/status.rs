@@ -73,7 +73,10 @@ impl Status {
             pool: pool.map(|pool| pool.as_str().into()),
             condition: condition.map(|condition| Condition {
                 is_true: condition.status == "True",
-                reason: condition.reason.clone().into(),
+                reason: match condition.reason.as_str() {
+                    ASSIGNED => ASSIGNED.into(),
+                    other => other.to_owned().into(),
+                },
                 message: condition.message.clone(),
                 since: Some(condition.last_transition_time.0),
             }),

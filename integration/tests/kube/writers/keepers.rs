@@ -9,10 +9,11 @@ use controller::crd::service_bgp_status::BgpSessionState;
 use controller::kube::configuration_state::{Component, ConfigurationStateWriter};
 use controller::kube::fence::Fence;
 use controller::kube::pool_status::{PoolStatusWriter, Wanted};
-use controller::kube::service_bgp_status::{Config, Owner, Peers, ServiceBgpStatusWriter, Session};
+use controller::kube::service_bgp_status::{Config, Owner, ServiceBgpStatusWriter, Session};
 use controller::{Problem, Severity};
 use integration::kube::ControlPlane;
 use integration::kube::gate::{EXPIRED, Fault, Gate};
+use plan::announce::{PeerNames, Verdict, Verdicts};
 use plan::world::ObjectName;
 use serde_json::{Value, json};
 
@@ -129,8 +130,14 @@ fn service(namespace: &str, name: &str) -> ObjectName {
     }
 }
 
-fn peers(names: &[&str]) -> Peers {
-    names.iter().map(|name| Arc::from(*name)).collect()
+/// These Services are announced to these peers.
+fn announced(services: &[&str], peers: &[&str]) -> Verdicts {
+    let peers: PeerNames = peers.iter().map(|name| Arc::from(*name)).collect();
+    let verdict = Verdict::Announced { peers };
+    let services = services.iter();
+    services
+        .map(|name| (service("web", name), verdict.clone()))
+        .collect()
 }
 
 /// The objects of a node, whose statuses are whole.
@@ -169,9 +176,8 @@ fn services_show_their_peers_and_sessions_until_the_speakers_pod_is_gone() {
         let mut config = Config::new(HOME, node);
         config.owner = Some(owner(&cluster, "speaker-status-a"));
         let writer = ServiceBgpStatusWriter::start(client.clone(), config.clone());
-        let announced =
-            ["a", "b", "c"].map(|name| (service("web", name), peers(&["tor-a", "tor-b"])));
-        writer.set(announced.clone().into());
+        let all = announced(&["a", "b", "c"], &["tor-a", "tor-b"]);
+        writer.set(all.clone());
         until("three are there", || {
             (statuses(&cluster, node).len() == 3).then_some(())
         })
@@ -186,9 +192,9 @@ fn services_show_their_peers_and_sessions_until_the_speakers_pod_is_gone() {
             let up = |one: &Value| one["status"]["sessions"][1]["state"] == "Established";
             all.iter().all(up).then_some(all)
         };
-        let all = until("the session is up", shown).await;
-        assert_eq!(all[0]["status"]["peers"], json!(["tor-a", "tor-b"]));
-        writer.change(BTreeMap::from([(service("web", "b"), None)]));
+        let shown = until("the session is up", shown).await;
+        assert_eq!(shown[0]["status"]["peers"], json!(["tor-a", "tor-b"]));
+        writer.set(announced(&["a", "c"], &["tor-a", "tor-b"]));
         until("two are there", || {
             (statuses(&cluster, node).len() == 2).then_some(())
         })
@@ -197,7 +203,7 @@ fn services_show_their_peers_and_sessions_until_the_speakers_pod_is_gone() {
         drop(writer);
         config.owner = Some(owner(&cluster, "speaker-status-b"));
         let next = ServiceBgpStatusWriter::start(client, config);
-        next.set(announced.into());
+        next.set(all);
         let adopted = || {
             let owned =
                 |one: &Value| one["metadata"]["ownerReferences"][0]["name"] == "speaker-status-b";
@@ -239,9 +245,9 @@ fn objects_are_put_right_through_watches_and_requests_that_fail() {
             for (number, fault) in faults.into_iter().enumerate() {
                 gate.fail_times(1, fault, |seen| seen.method != "GET");
                 let name = format!("web-{number}");
-                let all = (0..=number)
-                    .map(|one| (service("web", &format!("web-{one}")), peers(&["tor"])));
-                writer.set(all.collect());
+                let names: Vec<_> = (0..=number).map(|one| format!("web-{one}")).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                writer.set(announced(&names, &["tor"]));
                 let shown = || {
                     statuses(&cluster, node)
                         .into_iter()
@@ -259,7 +265,7 @@ fn objects_are_put_right_through_watches_and_requests_that_fail() {
                 (statuses(&cluster, node).len() == 4).then_some(())
             })
             .await;
-            writer.set(BTreeMap::new());
+            writer.set(Verdicts::new());
             until("all are gone", || {
                 statuses(&cluster, node).is_empty().then_some(())
             })
