@@ -53,10 +53,13 @@ pub fn version(service: &core::Service, role: Role) -> Option<Version> {
         Role::Controller => service_status::Status::of(service).condition,
         Role::Speaker => None,
     };
-    // Nobody reads the sentence again, and Services are many.
-    let condition = condition.map(|condition| Condition {
-        message: String::new(),
-        ..condition
+    // What a Service has says the same as its sentence, and Services that lack nothing are many.
+    let condition = condition.map(|condition| match condition.is_well() {
+        true => Condition {
+            message: String::new(),
+            ..condition
+        },
+        false => condition,
     });
     Some(Version {
         uid: metadata.uid.as_deref()?.into(),
@@ -153,4 +156,36 @@ fn bounded(mut findings: Findings) -> Vec<Finding> {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings.truncate(crate::manifest::schema::MAX_FINDINGS);
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::service_status::{ADDRESS_ASSIGNED, Status};
+    use super::*;
+
+    #[test]
+    fn what_a_service_was_told_is_known_to_a_leader_that_would_say_the_same() {
+        let rows = [
+            ("True", "Assigned", "10.0.0.1 from IPAddressPool gold"),
+            ("False", "NoAvailableIPs", "no pool has one"),
+        ];
+        for (status, reason, message) in rows {
+            let service = json!({
+                "metadata": {"name": "web", "uid": "1", "resourceVersion": "7"},
+                "status": {"conditions": [{
+                    "type": ADDRESS_ASSIGNED, "status": status, "reason": reason,
+                    "message": message, "lastTransitionTime": "2020-01-01T00:00:00Z",
+                }]},
+            });
+            let service: core::Service = serde_json::from_value(service).expect("a Service");
+            let version = version(&service, Role::Controller).expect("a version");
+            let there = Status {
+                condition: version.condition.as_deref().cloned(),
+                ..Status::default()
+            };
+            assert!(Status::of(&service).says_the_same(&there), "{reason}");
+        }
+    }
 }

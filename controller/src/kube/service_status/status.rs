@@ -88,16 +88,14 @@ impl Status {
         (&self.addresses, &self.pool) == (&other.addresses, &other.pool)
     }
 
-    /// Nothing differs but since when it is so. The words of a message count: one reason is told of
-    /// an address, a pool or another Service, and which of them may change.
+    /// Nothing differs but since when it is so. What a complaint says counts: one reason is told of an
+    /// address, a pool or another Service, and which of them may change.
     pub fn says_the_same(&self, other: &Status) -> bool {
-        let says = |status: &Status| {
-            let condition = status.condition.clone();
-            condition.map(|condition| Condition {
-                since: None,
-                ..condition
-            })
-        };
+        fn says(status: &Status) -> Option<(bool, &str, Option<&str>)> {
+            let condition = status.condition.as_ref()?;
+            let complaint = (!condition.is_well()).then_some(&*condition.message);
+            Some((condition.is_true, &condition.reason, complaint))
+        }
         self.holds_the_same(other) && says(self) == says(other)
     }
 }
