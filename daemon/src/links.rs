@@ -58,6 +58,8 @@ pub type Cluster = (kube::Client, String);
 pub struct LinksView {
     /// Who answers for what.
     pub elections: Elections,
+    /// How nodes are judged for that.
+    pub health: health::Options,
     /// How this node's addresses are.
     pub link: LinkView,
     /// This node's interfaces; `None` until they are known, and out of L2 mode.
@@ -176,6 +178,7 @@ impl Links {
             world.liveness = live.liveness();
         }
         self.know(now, world, &seen, &speakers);
+        seen.health = self.options.health;
         seen.elections = self.elector.next(world);
         self.elections = seen.elections.clone();
         self.hold(now, &seen);

@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
 use crate::histogram::Histogram;
+use crate::links::failure;
 use crate::peers::{ListenerProblems, PeerTable};
 use crate::view::View;
 
@@ -210,8 +211,9 @@ fn explain(form: &str, namespace: &str, name: &str, observed: &Observed) -> Resp
     }
 }
 
-/// What `plan` would give is not what the Service has while that cannot be recorded; and until when
-/// a mismatch with other Services is tolerated, only the rounds know.
+/// What `plan` would give is not what the Service has while that cannot be recorded; until when a
+/// mismatch with other Services is tolerated, only the rounds know; and what there is on the links of
+/// this node, only their tasks.
 fn as_recorded(mut explanation: Explanation, view: &View) -> Explanation {
     if view.announcements.is_none() {
         // A controller knows no endpoints: each node's speaker knows what it announces.
@@ -229,6 +231,15 @@ fn as_recorded(mut explanation: Explanation, view: &View) -> Explanation {
     }
     if let Outcome::Tolerated(_, _) = held.outcome {
         explanation.allocation = held.outcome.to_string();
+    }
+    let nodes = explanation.nodes.iter_mut();
+    let here = nodes.filter(|node| node.node == view.node);
+    for l2 in here.filter_map(|node| node.l2.as_mut()) {
+        let failures = failure::all(view).into_iter();
+        let of_service = failures.filter(|(name, ..)| *name == explanation.service);
+        l2.failures = of_service
+            .map(|(_, address, failure)| format!("{address}: {failure}"))
+            .collect();
     }
     explanation
 }

@@ -34,6 +34,8 @@ pub enum NotElected {
     NoLocalEndpoints,
     /// It has none of the interfaces that the L2Advertisements name, or none that is up.
     NoInterface,
+    /// This node has the address itself, or another one of the Service: nobody else may answer for it.
+    NodeAddress(Arc<str>),
     /// The node never answers, or a node of a better class does.
     Node(Why),
     /// As good a node does.
@@ -51,6 +53,7 @@ impl NotElected {
             NotElected::NoEndpoints => "noEndpoints",
             NotElected::NoLocalEndpoints => "noLocalEndpoints",
             NotElected::NoInterface => "noInterface",
+            NotElected::NodeAddress(_) => "nodeAddress",
             NotElected::Node(why) => crate::announce::NotAnnounced::Node(*why).word(),
         }
     }
@@ -77,6 +80,10 @@ impl fmt::Display for NotElected {
             NotElected::NoInterface => f.write_str(
                 "this node has no interface that is up of those that the L2Advertisements select: \
                  see interfaces",
+            ),
+            NotElected::NodeAddress(node) => write!(
+                f,
+                "node {node} has this address itself: take it out of the IPAddressPool"
             ),
             NotElected::Node(why) => write!(f, "{why}"),
             NotElected::OtherNode(owner) => write!(f, "node {owner} was elected"),

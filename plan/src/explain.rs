@@ -55,6 +55,9 @@ pub struct L2Explanation {
     pub reason: Option<&'static str>,
     /// The same in a sentence.
     pub message: String,
+    /// What keeps it from answering, or its answers from being of use, as that node has found out. Not
+    /// known of other nodes.
+    pub failures: Vec<String>,
 }
 
 /// A route of the Service.
@@ -150,10 +153,12 @@ fn explain_node(
         Some(reason) => L2Explanation {
             reason: Some(reason.word()),
             message: reason.to_string(),
+            failures: Vec::new(),
         },
         None => L2Explanation {
             reason: None,
             message: "answers by ARP and NDP".to_owned(),
+            failures: Vec::new(),
         },
     });
     NodeExplanation {
@@ -182,16 +187,14 @@ impl fmt::Display for Explanation {
                 Some(reason) => writeln!(f, "    not announced, {reason}: {}", node.message)?,
                 None => writeln!(f, "    {}", node.message)?,
             }
-            match &node.l2 {
-                Some(L2Explanation {
-                    reason: Some(reason),
-                    message,
-                }) => writeln!(f, "    not elected, {reason}: {message}")?,
-                Some(L2Explanation {
-                    reason: None,
-                    message,
-                }) => writeln!(f, "    elected: {message}")?,
-                None => {}
+            if let Some(l2) = &node.l2 {
+                match l2.reason {
+                    Some(reason) => writeln!(f, "    not elected, {reason}: {}", l2.message)?,
+                    None => writeln!(f, "    elected: {}", l2.message)?,
+                }
+                for failure in &l2.failures {
+                    writeln!(f, "    but {failure}")?;
+                }
             }
             for route in &node.routes {
                 writeln!(f, "    {} to {}", route.prefix, route.peer)?;

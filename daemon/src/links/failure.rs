@@ -55,6 +55,8 @@ pub enum Failure {
     Trouble(Arc<str>),
     /// No node has an interface that is up of those that the L2Advertisements name.
     NoInterface,
+    /// The L2Advertisements select no node that there is.
+    NoNode,
 }
 
 impl fmt::Display for Failure {
@@ -96,6 +98,9 @@ impl fmt::Display for Failure {
                 "no node has an interface that is up of those that its L2Advertisements select: \
                  see interfaces",
             ),
+            Failure::NoNode => {
+                f.write_str("its L2Advertisements select no node that there is: see nodeSelectors")
+            }
         }
     }
 }
@@ -115,8 +120,8 @@ pub fn all(view: &View) -> BTreeSet<(ObjectName, IpAddr, Failure)> {
         };
         if elected.owner.is_none() && looks > 0 {
             looks -= 1;
-            if nobody_has_the_interface(view, elected) {
-                add(&Failure::NoInterface);
+            if let Some(failure) = of_nobody(view, elected) {
+                add(&failure);
             }
         }
         if elected.here.is_none() {
@@ -160,16 +165,19 @@ fn speaks_for_all(view: &View) -> bool {
     first.is_none_or(|first| *first == view.node)
 }
 
-/// Whether some node would be a candidate, had it the interface.
-fn nobody_has_the_interface(view: &View, elected: &Elected) -> bool {
-    let election = elected.holders.first().and_then(|name| {
-        let options = plan::health::Options::default();
-        elect::election_of(&view.world, name, Some(&view.node), options)
-    });
-    let reasons = election.into_iter().flat_map(|election| election.others);
-    reasons
-        .map(|(_, reason)| reason)
-        .any(|reason| reason == NotElected::NoInterface)
+/// What is wrong with the L2Advertisements, where nobody is elected: some node would be a candidate,
+/// had it the interface; or they select no node.
+fn of_nobody(view: &View, elected: &Elected) -> Option<Failure> {
+    let name = elected.holders.first()?;
+    let election = elect::election_of(&view.world, name, Some(&view.node), view.links.health)?;
+    let mut reasons = election.others.values();
+    let all_unselected = reasons
+        .clone()
+        .all(|reason| *reason == NotElected::NotOwner);
+    match reasons.any(|reason| *reason == NotElected::NoInterface) {
+        true => Some(Failure::NoInterface),
+        false => all_unselected.then_some(Failure::NoNode),
+    }
 }
 
 /// The prefixes of the address's family, on the interfaces that it is for; a few.

@@ -71,6 +71,8 @@ pub struct Segment {
     pub macs: Vec<MacAddr>,
     /// Whose traffic it is.
     pub client: Netns,
+    /// Its addresses, IPv4 and IPv6.
+    pub client_addresses: [IpAddr; 2],
     observer: Netns,
     asks_as: Identity,
     /// Herald's objects.
@@ -141,7 +143,7 @@ impl<'a> Plan<'a> {
             speaker.with(self.arguments)
         };
         let (client, observer) = (lab.netns("client"), lab.netns("observer"));
-        cluster.attach(&client, LINK);
+        let client_addresses = cluster.attach(&client, LINK);
         let addresses = cluster.attach(&observer, LINK);
         let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 80);
         let server = |node: &Node| Server::start(node.netns(), everywhere, node.name());
@@ -156,6 +158,7 @@ impl<'a> Plan<'a> {
             macs: nodes.iter().map(|node| mac(node.netns())).collect(),
             nodes,
             client,
+            client_addresses,
             observer,
             herald,
             namespace,
@@ -220,7 +223,14 @@ impl Segment {
         self.create(name, &self.vips(last), more)
     }
 
-    /// Creates a Service that asks for these addresses.
+    /// The Service of this name.
+    pub fn service(&self, name: &str) -> Value {
+        let found = self.control.get("v1/Service", &self.namespace, name);
+        found.unwrap_or_else(|failure| panic!("{name}: {failure}"))
+    }
+
+    /// Creates a Service that asks for these addresses; `more` has fields of the object besides. The
+    /// Service.
     pub fn create(&self, name: &str, addresses: &[IpAddr], more: Value) -> Value {
         let family = |address: &IpAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
         let families: Vec<&str> = addresses.iter().map(family).collect();
@@ -230,6 +240,10 @@ impl Segment {
             "SingleStack"
         };
         let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+        let annotations = match texts.is_empty() {
+            true => json!({}),
+            false => json!({"metallb.io/loadBalancerIPs": texts.join(",")}),
+        };
         let service = json!({
             "apiVersion": "v1",
             "kind": "Service",
@@ -237,7 +251,7 @@ impl Segment {
                 "name": name,
                 "namespace": self.namespace,
                 "labels": {"app": name},
-                "annotations": {"metallb.io/loadBalancerIPs": texts.join(",")},
+                "annotations": annotations,
             },
             "spec": {
                 "type": "LoadBalancer",

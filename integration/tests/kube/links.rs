@@ -1,6 +1,7 @@
 //! L2 mode in a cluster: speakers of nodes on one segment, a client on it, and what they report.
 
 mod health;
+mod input;
 mod outages;
 mod policy;
 
@@ -49,8 +50,7 @@ fn one_node_answers_says_so_and_leaves_the_address_to_another_when_it_is_cordone
         return;
     };
     let (addresses, witness) = web(&segment, &cluster.lab);
-    let service = cluster.get("v1/Service", &segment.namespace, "web");
-    let service = service.expect("it is there");
+    let service = segment.service("web");
     let owner = segment.owner(&witness, addresses[0]);
     segment.await_owner(&witness, addresses[1], owner);
     segment.await_status("web", owner);

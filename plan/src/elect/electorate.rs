@@ -24,6 +24,8 @@ pub struct Electorate<'a> {
     /// The L2Advertisements of each pool.
     advertisements: Vec<Vec<&'a L2Advertisement>>,
     nodes: Vec<(Arc<str>, &'a Labels, Health)>,
+    /// Who has an address as its own.
+    own: BTreeMap<IpAddr, &'a Arc<str>>,
 }
 
 /// How good a candidate is: the least is elected. Its class, how many of the Services that hold the
@@ -50,7 +52,12 @@ impl<'a> Electorate<'a> {
             let all = world.l2_advertisements.values().map(Arc::as_ref);
             all.filter(|ad| ad.pools.selects(pool)).collect()
         };
+        let own = world.nodes.values().flat_map(|node| {
+            let addresses = node.internal_ips.iter();
+            addresses.map(|address| (*address, &node.name))
+        });
         Electorate {
+            own: own.collect(),
             world,
             pools: RangeIndex::new(world.pools.values().map(Arc::as_ref).zip(0..)),
             advertisements: world.pools.values().map(of_pool).collect(),
@@ -69,10 +76,17 @@ impl<'a> Electorate<'a> {
         let mut others = BTreeMap::new();
         let mut candidates: Vec<(Rank, &Arc<str>, Why)> = Vec::new();
         let endpoints: Vec<Vec<&Endpoint>> = holders.iter().map(|s| self.usable(&s.name)).collect();
+        let held = holders.iter().flat_map(|service| &service.assigned);
+        let held = held.chain([&key]);
+        let own: BTreeSet<&Arc<str>> = held.filter_map(|at| self.own.get(at).copied()).collect();
         for (name, labels, health) in &self.nodes {
-            let candidate = match advertisements {
-                Some(all) => self.candidate(name, labels, *health, all, holders, &endpoints),
-                None => Err(NotElected::IpNotAllowed),
+            let other = own.iter().find(|other| **other != name);
+            let candidate = match (advertisements, other) {
+                (Some(_), Some(other)) => Err(NotElected::NodeAddress(Arc::clone(other))),
+                (Some(all), None) => {
+                    self.candidate(name, labels, *health, all, holders, &endpoints)
+                }
+                (None, _) => Err(NotElected::IpNotAllowed),
             };
             match candidate {
                 Ok((served, score)) => {

@@ -179,6 +179,25 @@ fn sharers_that_disagree_have_one_owner_that_serves_them_all() {
 }
 
 #[test]
+fn for_an_address_that_a_node_has_itself_no_other_answers() {
+    let mut world = world(&["iris1", "iris2"]);
+    for owner in ["iris1", "iris2"] {
+        edit(&mut world, owner, |node| node.internal_ips = vec![VIP]);
+        let election = elect(&world, &service());
+        assert_eq!(election.owner.as_deref(), Some(owner));
+        let why: Vec<&NotElected> = election.others.values().collect();
+        assert_eq!(why, [&NotElected::NodeAddress(owner.into())]);
+        // Nor where that one cannot.
+        edit(&mut world, owner, |node| node.network_unavailable = true);
+        assert_eq!(elect(&world, &service()).owner, None);
+        edit(&mut world, owner, |node| {
+            node.internal_ips.clear();
+            node.network_unavailable = false;
+        });
+    }
+}
+
+#[test]
 fn a_machine_without_node_objects_answers() {
     let world = world(&[]);
     let electorate = Electorate::new(&world, Some("me"), health::Options::default());
