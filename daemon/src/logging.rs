@@ -41,10 +41,7 @@ const QUIET: &str = "kube_client=off";
 /// # Errors
 /// The filter cannot be read: what is wrong with it.
 pub fn start(args: &LogArgs) -> Result<(), String> {
-    let filter = EnvFilter::builder()
-        .with_default_directive(Directive::from(Level::INFO))
-        .parse(format!("{QUIET},{}", args.log_level))
-        .map_err(|error| format!("--log-level {:?}: {error}", args.log_level))?;
+    let filter = filter(&args.log_level)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -57,4 +54,40 @@ pub fn start(args: &LogArgs) -> Result<(), String> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| format!("cannot begin logging: {error}"))
+}
+
+/// `all` and `none` are MetalLB's words for the ends.
+fn filter(level: &str) -> Result<EnvFilter, String> {
+    let wanted = match level {
+        "all" => "trace",
+        "none" => "off",
+        other => other,
+    };
+    EnvFilter::builder()
+        .with_default_directive(Directive::from(Level::INFO))
+        .parse(format!("{QUIET},{wanted}"))
+        .map_err(|error| format!("--log-level {level:?}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_of_metallb_are_understood() {
+        let rows = [
+            ("all", Some(Level::TRACE)),
+            ("debug", Some(Level::DEBUG)),
+            ("info", Some(Level::INFO)),
+            ("warn", Some(Level::WARN)),
+            ("error", Some(Level::ERROR)),
+            ("none", None),
+        ];
+        for (word, level) in rows {
+            let hint = filter(word).expect("a filter").max_level_hint();
+            let hint = hint.and_then(|hint| hint.into_level());
+            assert_eq!(hint, level, "{word}");
+        }
+        assert!(filter("herald=loud").is_err());
+    }
 }

@@ -63,6 +63,77 @@ fn nobody_to_ask_is_said_with_what_to_do() {
     assert!(text.contains("start `herald run`"), "{text}");
 }
 
+#[test]
+fn flags_of_metallb_that_are_not_there_are_refused_by_their_names() {
+    let both = [
+        "--port",
+        "--pprof-bind-address",
+        "--health-probe-port",
+        "--tls-min-version",
+        "--tls-cipher-suites",
+        "--tls-curve-preferences",
+        "--metrics-cert-dir",
+    ];
+    let controllers = [
+        "--ml-secret-name",
+        "--deployment",
+        "--disable-cert-rotation",
+        "--cert-dir",
+        "--cert-service-name",
+        "--webhook-mode",
+        "--webhook-secret",
+        "--webhook-http2",
+    ];
+    let speakers = [
+        "--bgp-debounce-timeout",
+        "--host",
+        "--node-name",
+        "--ml-bindaddr",
+        "--ml-bindport",
+        "--ml-labels",
+        "--ml-secret-key-path",
+        "--ml-wan-config",
+        "--frrk8s-namespace",
+        "--frrk8s-secret-passthrough",
+    ];
+    let of_controllers = both
+        .iter()
+        .chain(&controllers)
+        .map(|flag| ("controller", flag));
+    let of_speakers = both.iter().chain(&speakers).map(|flag| ("speaker", flag));
+    for (role, flag) in of_controllers.chain(of_speakers) {
+        let output = herald(&[role, &format!("{flag}=1")]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{role} {flag}: {text}");
+        assert!(text.contains(&format!("'{flag}'")), "{role}: {text}");
+    }
+}
+
+#[test]
+fn flags_of_metallb_that_are_there_have_its_names() {
+    let rows: [(&str, &[&str]); 2] = [
+        ("controller", &["--namespace", "--lb-class", "--log-level"]),
+        (
+            "speaker",
+            &[
+                "--namespace",
+                "--lb-class",
+                "--log-level",
+                "--pod-name",
+                "--ignore-exclude-lb",
+            ],
+        ),
+    ];
+    for (role, flags) in rows {
+        let output = herald(&[role, "--help"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let named: Vec<&str> = text.split_whitespace().collect();
+        for flag in flags {
+            assert!(named.contains(flag), "{role} {flag}: {text}");
+        }
+    }
+}
+
 /// The exit code, and what is said of a manifest.
 fn checked(manifest: &str) -> (Option<i32>, Vec<String>) {
     let folder = TempDir::new().unwrap();

@@ -2,6 +2,7 @@
 
 mod health;
 mod input;
+mod modes;
 mod outages;
 mod policy;
 
@@ -58,19 +59,12 @@ fn one_node_answers_says_so_and_leaves_the_address_to_another_when_it_is_cordone
     let assigned = format!("announcing from node \"{node}\" with protocol \"layer2\"");
     segment.await_event(&service, "nodeAssigned", &[&assigned]);
     let name = format!("{}/web", segment.namespace);
-    let metric = format!(
-        "metallb_speaker_announced{{service=\"{name}\",protocol=\"layer2\",node=\"{node}\",\
-         ip=\"{}\"}}",
-        addresses[0]
-    );
     let speaker = &segment.speakers[owner];
-    assert_eq!(speaker.metric(&metric), Some(1.0));
-    let answers = format!("metallb_layer2_responses_sent{{ip=\"{}\"}}", addresses[0]);
-    assert!(speaker.metric(&answers) > Some(0.0));
+    assert_metrics(&segment, &name, addresses, Some(owner));
     segment.nodes[owner].set_unschedulable(true);
     let other = segment.await_other(&witness, addresses[0], owner);
     segment.await_status("web", other);
-    assert_eq!(speaker.metric(&metric), None);
+    assert_metrics(&segment, &name, addresses, Some(other));
     let explained = speaker.explain(&name).expect("an explanation");
     let nodes = explained["nodes"].as_array().into_iter().flatten();
     let cordoned = nodes.filter(|one| one["node"] == *node);
@@ -86,4 +80,29 @@ fn one_node_answers_says_so_and_leaves_the_address_to_another_when_it_is_cordone
             .then_some(())
             .ok_or(format!("{statuses:?}"))
     });
+    assert_metrics(&segment, &name, addresses, None);
+}
+
+/// That MetalLB's metrics of these addresses are those of their owner, and no other has any.
+fn assert_metrics(segment: &Segment, service: &str, addresses: [IpAddr; 2], owner: Option<usize>) {
+    let all = segment.speakers.iter().zip(&segment.nodes).enumerate();
+    for (index, (speaker, node)) in all {
+        for ip in addresses {
+            let node = node.name();
+            let announced = format!(
+                "metallb_speaker_announced{{service=\"{service}\",protocol=\"layer2\",\
+                 node=\"{node}\",ip=\"{ip}\"}}"
+            );
+            let counted = ["requests_received", "responses_sent", "gratuitous_sent"];
+            let counted = counted.map(|name| format!("metallb_layer2_{name}{{ip=\"{ip}\"}}"));
+            for name in [announced].into_iter().chain(counted) {
+                let what = format!("{name} is only of the owner, {owner:?}");
+                eventually(&what, SOON, || match (speaker.metric(&name), owner) {
+                    (Some(count), Some(owner)) if owner == index && count > 0.0 => Ok(()),
+                    (None, owner) if owner != Some(index) => Ok(()),
+                    (value, _) => Err(format!("{node}: {value:?}")),
+                });
+            }
+        }
+    }
 }
