@@ -39,8 +39,12 @@ fn first(criterion: &mut Criterion) {
 /// One Service comes and goes: two rounds, each out of the one before, as in a daemon that runs.
 fn one_new(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("one Service comes and goes");
-    for services in [1_000, 10_000] {
-        let without = assigned(&world(services, 1));
+    let full = |services| assigned(&world(services, 1));
+    for (name, without) in [
+        ("1000 Services", full(1_000)),
+        ("10000 Services", full(10_000)),
+        ("10000 Services that wait for an address", waiting(10_000)),
+    ] {
         let mut with = without.clone();
         let new = service(&object("service-00500-new"));
         with.services.insert(new.name.clone(), Arc::new(new));
@@ -51,7 +55,7 @@ fn one_new(criterion: &mut Criterion) {
             announcer.next(&world.with(&allocation))
         };
         round(&without);
-        group.bench_function(format!("{services} Services"), |bencher| {
+        group.bench_function(name, |bencher| {
             bencher.iter(|| (round(&with), round(&without)));
         });
     }
@@ -69,6 +73,14 @@ fn assigned(world: &World) -> World {
     let held = |service: &Arc<Service>| service.assigned.len() == 1;
     assert!(assigned.services.values().all(held));
     assigned
+}
+
+/// Services for which there is no pool.
+fn waiting(services: u32) -> World {
+    World {
+        pools: Arc::default(),
+        ..world(services, 1)
+    }
 }
 
 fn world(services: u32, nodes: u32) -> World {
@@ -133,7 +145,6 @@ fn service(name: &ObjectName) -> Service {
 
 fn slice(service: &ObjectName, index: u32, nodes: &[Arc<str>]) -> EndpointSlice {
     let endpoint = |at: u32| Endpoint {
-        addresses: vec![Ipv4Addr::from_bits(0x0af4_0000 + 2 * index + at).into()],
         node: nodes.get((index + at) as usize % nodes.len()).cloned(),
         ready: Some(true),
         serving: Some(true),

@@ -117,7 +117,6 @@ mod tests {
         ];
         for (ready, serving, expected) in table {
             let endpoint = Endpoint {
-                addresses: vec![],
                 node: None,
                 ready,
                 serving,

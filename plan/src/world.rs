@@ -268,11 +268,10 @@ pub struct EndpointSlice {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// One endpoint.
+/// One endpoint. Its addresses matter to nobody here, and Pods that are replaced by others on the
+/// same nodes change nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Addresses (one, in practice).
-    pub addresses: Vec<IpAddr>,
     /// `nodeName`.
     pub node: Option<Arc<str>>,
     /// `conditions.ready`.

@@ -123,7 +123,6 @@ fn apply(edit: Edit, world: &mut World) {
         }
         Edit::Slice(at, slice, Some((here, ready))) => {
             let endpoint = Endpoint {
-                addresses: Vec::new(),
                 node: Some(if here { "node" } else { "other" }.into()),
                 ready: Some(ready),
                 serving: None,

@@ -467,7 +467,6 @@ fn services(name: &'static str) -> impl Strategy<Value = Service> {
 fn endpoints() -> impl Strategy<Value = Endpoint> {
     let conditions = (option::of(any::<bool>()), option::of(any::<bool>()));
     (option::of("n[1-3]"), conditions).prop_map(|(node, (ready, serving))| Endpoint {
-        addresses: Vec::new(),
         node: node.map(Into::into),
         ready,
         serving,

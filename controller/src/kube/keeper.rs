@@ -31,6 +31,7 @@ use super::fence::Fence;
 use super::lean::Reported;
 use super::queue::{Queue, Urgency};
 use super::rate_limit::RateLimit;
+use super::watch::{PAGE, Page};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -131,6 +132,7 @@ impl<K: Kept> Keeper<K> {
             list_by: Some(now + LIST_TIMEOUT),
             watch: (api, watch),
             listing: BTreeMap::new(),
+            page: Page::default(),
             there: None,
             queue: Queue::new(IN_FLIGHT),
             limit,
@@ -189,7 +191,7 @@ struct There {
 type Events = BoxStream<'static, watcher::Result<Event<Reported>>>;
 
 fn events(api: &Api<Reported>, watch: &watcher::Config) -> Events {
-    let events = watcher::watcher(api.clone(), watch.clone());
+    let events = watcher::watcher(api.clone(), watch.clone().page_size(PAGE));
     events.default_backoff().boxed()
 }
 
@@ -222,6 +224,7 @@ struct Task<K: Kept> {
     watch: (Api<Reported>, watcher::Config),
     /// Of a list that has not ended.
     listing: Objects,
+    page: Page<Reported>,
     /// `None` before the first list has ended.
     there: Option<Objects>,
     queue: Queue<Item, ()>,
@@ -263,15 +266,18 @@ impl<K: Kept> Task<K> {
         match event {
             Ok(Event::Init) => {
                 self.listing.clear();
+                self.page.end();
                 self.list_by = Some(Instant::now() + LIST_TIMEOUT);
             }
             Ok(Event::InitApply(object)) => {
                 if let Some((about, there)) = self.read(&object) {
                     self.listed(about, there);
                 }
+                self.page.keep(object);
             }
             Ok(Event::InitDone) => {
                 self.list_by = None;
+                self.page.end();
                 self.there = Some(std::mem::take(&mut self.listing));
                 self.look_at_all();
             }

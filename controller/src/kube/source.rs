@@ -102,7 +102,7 @@ impl Source {
         kinds.insert(Kind::Service);
         let services: Api<Lean<core::Service>> = Api::all(client.clone());
         let ours = options.clone();
-        let read = move |Lean(service)| read_service(&service, &ours, role);
+        let read = move |Lean(service): &Lean<_>| read_service(service, &ours, role);
         let (list, lists) = watch::channel(Lists::default());
         let services = watch_kind(Kind::Service, services, read, changes.clone(), list);
         tasks.spawn(async move {
@@ -215,7 +215,7 @@ async fn refresh_services(
             continue;
         }
         let services: Api<Lean<core::Service>> = Api::all(client.clone());
-        let read = |Lean(service)| read_service(&service, &options, role);
+        let read = |Lean(service): &Lean<_>| read_service(service, &options, role);
         refresh(Kind::Service, services, read, changes.clone(), done).await;
     }
 }
@@ -236,7 +236,7 @@ fn start_watches(
     let mut kinds = BTreeSet::from([Kind::Node, Kind::Namespace]);
     let lists = || watch::channel(Lists::default()).0;
     let nodes: Api<Lean<core::Node>> = Api::all(client.clone());
-    let read = |Lean(node)| (object::node(&node), None);
+    let read = |Lean(node): &Lean<_>| (object::node(node), None);
     tasks.spawn(watch_kind(
         Kind::Node,
         nodes,
@@ -245,7 +245,7 @@ fn start_watches(
         lists(),
     ));
     let namespaces: Api<Lean<core::Namespace>> = Api::all(client.clone());
-    let read = |Lean(namespace)| (object::namespace(&namespace), None);
+    let read = |Lean(namespace): &Lean<_>| (object::namespace(namespace), None);
     tasks.spawn(watch_kind(
         Kind::Namespace,
         namespaces,
@@ -256,7 +256,7 @@ fn start_watches(
     if role == Role::Speaker {
         kinds.extend([Kind::EndpointSlice, Kind::Secret]);
         let slices: Api<Lean<discovery::EndpointSlice>> = Api::all(client.clone());
-        let read = |Lean(slice)| (object::endpoint_slice(&slice), None);
+        let read = |Lean(slice): &Lean<_>| (object::endpoint_slice(slice), None);
         tasks.spawn(watch_kind(
             Kind::EndpointSlice,
             slices,
@@ -270,7 +270,10 @@ fn start_watches(
         let resource = object::resource(kind, version, plural);
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
         let options = options.clone();
-        let read = move |dynamic| (Some(object::configuration(kind, dynamic, &options)), None);
+        let read = move |dynamic: &DynamicObject| {
+            let object = object::configuration(kind, dynamic.clone(), &options);
+            (Some(object), None)
+        };
         tasks.spawn(watch_kind(kind, api, read, changes.clone(), lists()));
     }
     kinds

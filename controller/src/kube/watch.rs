@@ -29,7 +29,7 @@ const OPEN: Duration = CONNECT.saturating_add(ANSWER);
 /// How long the answer to a list may take.
 const LIST: Duration = Duration::from_secs(30);
 /// Objects in one answer to a list.
-const PAGE: u32 = 500;
+pub const PAGE: u32 = 500;
 
 /// What a watch tells.
 #[derive(Debug)]
@@ -63,11 +63,38 @@ pub struct Lists {
 /// which one it is.
 pub type Reading = (Option<Object>, Option<Version>);
 
+/// Objects of a page of a list that have been read. They are let go together: what is made of them
+/// lives long, and would lie scattered among what each of them leaves free, of which then nothing
+/// goes back to the operating system.
+#[derive(Debug)]
+pub struct Page<K>(Vec<K>);
+
+impl<K> Default for Page<K> {
+    fn default() -> Page<K> {
+        Page(Vec::new())
+    }
+}
+
+impl<K> Page<K> {
+    /// One more has been read; the last of a page ends it.
+    pub fn keep(&mut self, object: K) {
+        self.0.push(object);
+        if self.0.len() >= PAGE as usize {
+            self.end();
+        }
+    }
+
+    /// There is no more.
+    pub fn end(&mut self) {
+        self.0 = Vec::new();
+    }
+}
+
 /// Tells each change of the kind until nobody listens, and in `lists` how far it is listed.
 pub async fn watch<K>(
     kind: Kind,
     api: Api<K>,
-    read: impl Fn(K) -> Reading,
+    read: impl Fn(&K) -> Reading,
     out: mpsc::Sender<Change>,
     lists: value::Sender<Lists>,
 ) where
@@ -80,7 +107,8 @@ pub async fn watch<K>(
     let mut events = pin!(watcher::watcher(api, config));
     let mut retry = Retry::default();
     let mut failing = false;
-    let told = |object: K| told(kind, object, &read);
+    let mut page = Page::default();
+    let told = |object: &K| told(kind, object, &read);
     loop {
         // While nothing happens a watch that has begun again says nothing; one that could not begin
         // says so within that time.
@@ -106,11 +134,19 @@ pub async fn watch<K>(
                 lists.send_modify(|lists| lists.begun = Some(Instant::now()));
                 (Change::ListBegins(kind), None)
             }
-            Ok(Event::InitApply(object) | Event::Apply(object)) => (told(object), None),
-            Ok(Event::InitDone) => (Change::ListEnds(kind), None),
+            Ok(Event::InitApply(object)) => {
+                let change = told(&object);
+                page.keep(object);
+                (change, None)
+            }
+            Ok(Event::Apply(object)) => (told(&object), None),
+            Ok(Event::InitDone) => {
+                page.end();
+                (Change::ListEnds(kind), None)
+            }
             Ok(Event::Delete(object)) => {
                 let key = key(kind, object.meta());
-                (Change::Remove(key, read(object).1), None)
+                (Change::Remove(key, read(&object).1), None)
             }
             Err(error) => {
                 let change = Change::Failing(kind, chain(&error).into());
@@ -143,7 +179,7 @@ pub async fn watch<K>(
 pub async fn refresh<K>(
     kind: Kind,
     api: Api<K>,
-    read: impl Fn(K) -> Reading,
+    read: impl Fn(&K) -> Reading,
     out: mpsc::Sender<Change>,
     done: oneshot::Sender<()>,
 ) where
@@ -167,7 +203,7 @@ pub async fn refresh<K>(
                 continue;
             }
         };
-        for object in list.items {
+        for object in &list.items {
             if out.send(told(kind, object, &read)).await.is_err() {
                 return;
             }
@@ -181,7 +217,7 @@ pub async fn refresh<K>(
     }
 }
 
-fn told<K: kube::Resource>(kind: Kind, object: K, read: &impl Fn(K) -> Reading) -> Change {
+fn told<K: kube::Resource>(kind: Kind, object: &K, read: &impl Fn(&K) -> Reading) -> Change {
     let key = key(kind, object.meta());
     match read(object) {
         (Some(object), version) => Change::Apply(Box::new(object), version),

@@ -62,16 +62,16 @@ pub fn translate(
 }
 
 fn endpoint(endpoint: &discovery::Endpoint, index: usize, findings: &mut Findings) -> Endpoint {
-    let mut addresses = Vec::with_capacity(endpoint.addresses.len());
     for (position, text) in endpoint.addresses.iter().enumerate() {
-        match address::parse(text, &format!("endpoints[{index}].addresses[{position}]")) {
-            Ok(address) => addresses.push(address),
-            Err(finding) => findings.push(finding),
-        }
+        // Endpoints are many, and their fields are named only where something is wrong.
+        let of_field = |finding| Finding {
+            field: format!("endpoints[{index}].addresses[{position}]"),
+            ..finding
+        };
+        findings.extend(address::parse(text, "").err().map(of_field));
     }
     let conditions = endpoint.conditions.as_ref();
     Endpoint {
-        addresses,
         node: endpoint.node_name.as_deref().map(Arc::from),
         ready: conditions.and_then(|conditions| conditions.ready),
         serving: conditions.and_then(|conditions| conditions.serving),

@@ -10,6 +10,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(30);
 /// After so much CPU time there is memory worth giving back.
 const WORTH: Duration = Duration::from_millis(50);
+/// After so many looks there is, too: little work needs much code.
+const LOOKS: u32 = 30;
 
 /// Keeps the allocator to two arenas, and large pieces out of them. By default each thread gets an
 /// arena, and what a burst of work leaves in them stays resident: several MiB in a daemon that is to
@@ -36,16 +38,18 @@ pub fn limit_arenas() {}
 
 /// Gives memory back whenever the process has worked and is quiet again.
 pub async fn keep_small() {
-    let (mut last, mut trimmed) = (cpu_time(), Duration::ZERO);
+    let (mut last, mut trimmed, mut looks) = (cpu_time(), Duration::ZERO, 0);
     loop {
         sleep(LOOK).await;
+        looks += 1;
         let now = cpu_time();
         let is_quiet = now.saturating_sub(last) < QUIET;
+        let is_worth = now.saturating_sub(trimmed) >= WORTH || looks >= LOOKS;
         last = now;
-        if is_quiet && now.saturating_sub(trimmed) >= WORTH {
+        if is_quiet && is_worth {
             tokio::task::block_in_place(trim);
             last = cpu_time();
-            trimmed = last;
+            (trimmed, looks) = (last, 0);
         }
     }
 }
@@ -89,7 +93,7 @@ fn trim() {
     release_code();
 }
 
-/// Takes the program's code out of the process's resident memory. The kernel maps it in large
+/// Takes code and constants out of the process's resident memory. The kernel maps it in large
 /// pieces, so that what only a start needs, or another command, stays resident for ever. What runs
 /// again comes back from the page cache, a fault for each piece.
 fn release_code() {
@@ -104,15 +108,22 @@ fn release_code() {
     }
 }
 
-/// Where the program's code is mapped: executable, and never writable, so never changed.
+/// Where code of files is mapped, that of libraries too, and the program's constants: neither is ever
+/// writable, so never changed. What the loader writes addresses into comes behind the code
+/// (ELF: PT_GNU_RELRO), and is not among that.
 fn code(maps: &str, program: &str) -> Vec<(usize, usize)> {
-    let of_program = maps.lines().filter(|line| line.ends_with(program));
-    let ranges = of_program.filter_map(|line| {
+    let ranges = maps.lines().filter_map(|line| {
         let mut fields = line.split_ascii_whitespace();
         let (start, end) = fields.next()?.split_once('-')?;
-        let is_code = fields.next()? == "r-xp";
+        let (access, offset) = (fields.next()?, fields.next()?);
+        let path = fields.nth(2).filter(|path| path.starts_with('/'))?;
+        let is_constant = match access {
+            "r-xp" => true,
+            "r--p" => path == program && u64::from_str_radix(offset, 16) == Ok(0),
+            _ => false,
+        };
         let address = |text| usize::from_str_radix(text, 16).ok();
-        is_code.then_some((address(start)?, address(end)?))
+        is_constant.then_some((address(start)?, address(end)?))
     });
     ranges.collect()
 }
@@ -120,9 +131,9 @@ fn code(maps: &str, program: &str) -> Vec<(usize, usize)> {
 #[allow(unsafe_code, reason = "madvise has no safe interface for code")]
 fn discard(start: usize, end: usize) {
     let place = std::ptr::without_provenance_mut(start);
-    // SAFETY: the range is a mapping of the program's own file that is executable and not writable,
-    // as the kernel has just said, and no code is ever unmapped or made writable. So each of its
-    // pages is as in the file, and the next access reads it from there again.
+    // SAFETY: the range is a mapping of a file that is not writable, as the kernel has just said, and
+    // neither code nor the program's first constants are ever unmapped or made writable. So each of
+    // its pages is as in the file, and the next access reads it from there again.
     unsafe {
         libc::madvise(place, end.saturating_sub(start), libc::MADV_DONTNEED);
     }
@@ -133,13 +144,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_of_the_program_is_let_go() {
+    fn only_code_and_the_programs_constants_are_let_go() {
         let maps = "55d7b5335000-55d7b56c8000 r--p 00000000 fe:00 10 /usr/bin/herald\n\
             55d7b56c8000-55d7b63bd000 r-xp 00392000 fe:00 10 /usr/bin/herald\n\
             55d7b63bd000-55d7b6430000 r--p 01086000 fe:00 10 /usr/bin/herald\n\
             55d7b6430000-55d7b6433000 rw-p 010f8000 fe:00 10 /usr/bin/herald\n\
-            7f0000000000-7f0000001000 r-xp 00000000 fe:00 11 /usr/lib/libc.so.6\n";
-        let expected = [(0x55d7_b56c_8000, 0x55d7_b63b_d000)];
+            7f0000000000-7f0000001000 r-xp 00000000 fe:00 11 /usr/lib/libc.so.6\n\
+            7f0000001000-7f0000002000 r--p 00000000 fe:00 11 /usr/lib/libc.so.6\n\
+            7ffc60bfd000-7ffc60bff000 r-xp 00000000 00:00 0 [vdso]\n";
+        let expected = [
+            (0x55d7_b533_5000, 0x55d7_b56c_8000),
+            (0x55d7_b56c_8000, 0x55d7_b63b_d000),
+            (0x7f00_0000_0000, 0x7f00_0000_1000),
+        ];
         assert_eq!(code(maps, "/usr/bin/herald"), expected);
     }
 

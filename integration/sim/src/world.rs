@@ -108,7 +108,6 @@ fn slice(number: usize, nodes: usize) -> EndpointSlice {
         service: service_name(number),
         name: "only".into(),
         endpoints: vec![Endpoint {
-            addresses: vec![Ipv4Addr::from_bits(0x0af4_0000 + number as u32).into()],
             node: Some(node_name(number % nodes)),
             ready: Some(true),
             serving: Some(true),

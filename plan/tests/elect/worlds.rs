@@ -78,7 +78,6 @@ pub fn advertise(world: &mut World, edit: impl Fn(&mut L2Advertisement)) {
 
 pub fn endpoints(world: &mut World, nodes: &[&str]) {
     let endpoint = |node: &&str| Endpoint {
-        addresses: Vec::new(),
         node: Some((*node).into()),
         ready: Some(true),
         serving: None,
