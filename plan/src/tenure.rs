@@ -30,10 +30,26 @@ pub enum Presence {
 /// Since when each node has been in service.
 #[derive(Clone, Debug, Default)]
 pub struct Tenure {
-    since: BTreeMap<Arc<str>, Instant>,
+    since: BTreeMap<Arc<str>, Since>,
     /// Nodes that were last seen [`Presence::Out`].
     out: BTreeSet<Arc<str>>,
     begun: bool,
+}
+
+/// Since when a node has been in service.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    /// Since then as the API server says it; `None` for as long as its speaker has been alive.
+    came: Option<Instant>,
+    /// Since then its speaker has been alive, as was told last: it may have been a guess before.
+    alive: Option<Instant>,
+}
+
+impl Since {
+    /// The later of the two.
+    fn moment(self) -> Option<Instant> {
+        self.came.max(self.alive)
+    }
 }
 
 /// What [`Tenure::next`] found.
@@ -65,13 +81,13 @@ impl Tenure {
                 Presence::InService(alive) => {
                     let was_out = self.out.remove(node);
                     let came = match (was_out, alive) {
-                        (false, Some(alive)) => *alive,
-                        (false, None) if first => now.checked_sub(SETTLED_AFTER).unwrap_or(now),
-                        (true, _) | (false, None) => now,
+                        (false, Some(_)) => None,
+                        (false, None) if first => now.checked_sub(SETTLED_AFTER),
+                        (true, _) | (false, None) => Some(now),
                     };
-                    let since = self.since.entry(Arc::clone(node)).or_insert(came);
-                    // Another life, which has begun since it was last looked at.
-                    *since = alive.map_or(*since, |alive| alive.max(*since));
+                    let alive = *alive;
+                    let since = self.since.entry(Arc::clone(node));
+                    since.or_insert(Since { came, alive }).alive = alive;
                 }
             }
         }
@@ -79,15 +95,16 @@ impl Tenure {
     }
 
     fn returned(&self, now: Instant) -> Returned {
-        let Some(first) = self.since.values().min().copied() else {
+        let moments = self.since.iter();
+        let moments = moments.filter_map(|(node, since)| Some((node, since.moment()?)));
+        let Some(first) = moments.clone().map(|(_, since)| since).min() else {
             return Returned::default();
         };
-        let fresh = self.since.iter();
         let fresh =
-            fresh.filter(|(_, since)| **since > first + TOGETHER && **since + SETTLED_AFTER > now);
+            moments.filter(|(_, since)| *since > first + TOGETHER && *since + SETTLED_AFTER > now);
         Returned {
             nodes: fresh.clone().map(|(node, _)| Arc::clone(node)).collect(),
-            until: fresh.map(|(_, since)| *since + SETTLED_AFTER).min(),
+            until: fresh.map(|(_, since)| since + SETTLED_AFTER).min(),
         }
     }
 }

@@ -56,7 +56,7 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
     let alive = |seconds| Presence::InService(Some(at(seconds)));
     let api = Presence::InService(None);
     let (dead, out) = (Presence::Dead, Presence::Out);
-    let tables: [&[Row<'_>]; 6] = [
+    let tables: [&[Row<'_>]; 7] = [
         // All begin together.
         &[
             (0, &[("a", alive(0)), ("b", alive(3))], &[]),
@@ -86,6 +86,11 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
             (40, &[("a", alive(0)), ("b", out)], &[]),
             (50, &[("a", alive(0)), ("b", alive(0))], &["b"]),
             (80, &[("a", alive(0)), ("b", alive(0))], &[]),
+        ],
+        // Since when one has been alive was a guess at first.
+        &[
+            (40, &[("a", alive(0)), ("b", alive(40))], &["b"]),
+            (41, &[("a", alive(0)), ("b", alive(1))], &[]),
         ],
         // Liveness is not watched.
         &[
