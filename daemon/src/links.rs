@@ -84,6 +84,8 @@ pub struct Links {
     speakers: Arc<Speakers>,
     elector: Elector,
     tenure: Tenure,
+    /// How this node was last, for its tenure.
+    presence: Option<Presence>,
     holding: Holding,
     mode: Option<Mode>,
     /// Until then it may not know the link-layer addresses of all others, and counts none as a
@@ -116,6 +118,7 @@ impl Links {
             options,
             keys,
             tenure: Tenure::default(),
+            presence: None,
             holding: Holding::default(),
             mode: None,
             acquainted_by: now(),
@@ -220,7 +223,7 @@ impl Links {
         let Some(mode) = &self.mode else { return };
         mode.leave().await;
         self.holding.leave(now());
-        let limit = now() + holding::HAND_OVER;
+        let limit = now() + holding::LEAVE;
         while let Some(mode) = &mut self.mode {
             let mut seen = mode.see();
             seen.elections = self.elections.clone();
@@ -249,7 +252,9 @@ impl Links {
             let names = own.usable().map(|one| Arc::clone(&one.name)).collect();
             interfaces.insert(Arc::clone(&self.me), names);
         }
-        let Returned { nodes, until } = self.tenure.next(now, &self.presence(world, seen));
+        let presence = self.presence(world, seen);
+        self.tell_presence(presence.get(&self.me).copied());
+        let Returned { nodes, until } = self.tenure.next(now, &presence);
         self.wake_at(until);
         let known = world::Links {
             interfaces,
@@ -260,6 +265,16 @@ impl Links {
             self.known = Arc::new(known);
         }
         world.links = Arc::clone(&self.known);
+    }
+
+    /// Tells the others if this node is in service again: whoever begins only now has not seen
+    /// that it was not.
+    fn tell_presence(&mut self, own: Option<Presence>) {
+        let was_out = self.presence == Some(Presence::Out);
+        if let (true, Some(Presence::InService(_)), Some(mode)) = (was_out, own, &self.mode) {
+            mode.is_back_in_service();
+        }
+        self.presence = own;
     }
 
     /// How each node is, for its tenure.
@@ -313,8 +328,10 @@ impl Links {
         match (self.options.liveness, &seen.live, seen.standing) {
             (false, _, _) => Trust::Full,
             (true, None, _) | (true, _, None) => Trust::None,
-            (true, Some(_), Some(Standing::Half)) if fence.is_open(now) => Trust::Probe,
-            (true, Some(_), Some(Standing::Half | Standing::Minority)) => Trust::None,
+            // Behind a closed fence nothing is known of what others have taken meanwhile.
+            (true, Some(_), Some(_)) if !fence.is_open(now) => Trust::None,
+            (true, Some(_), Some(Standing::Minority)) => Trust::None,
+            (true, Some(_), Some(Standing::Half)) => Trust::Probe,
             (true, Some(_), Some(Standing::Majority)) => Trust::Full,
         }
     }
@@ -330,6 +347,7 @@ impl Links {
         }
         self.holding = Holding::default();
         self.tenure = Tenure::default();
+        self.presence = None;
         self.macs.clear();
     }
 }

@@ -19,6 +19,15 @@
 //! A member that restarts, or was declared dead and is not, is live again a round trip or two
 //! later, in a new life ([`LiveNode::generation`]).
 //!
+//! # Silent lives
+//!
+//! Who is alive is not always able to answer: a node that hears one other and is heard by another
+//! one has nobody's vote, and nobody would call it dead. So a member whose fence has been closed for
+//! 100 ms begins a *silent* life, and every member begins in one: lives with odd numbers
+//! ([`identity`]). It votes like any other, and is not among [`Live`], so that others are elected
+//! for what it had. When it has the votes that it needs, it begins a life in which it answers, and
+//! asks for votes anew: whoever votes for that one knows of it.
+//!
 //! # The fence, and why two do not answer
 //!
 //! Each datagram says how its sender sees the receiver, and tells back the latest moment that the
@@ -29,16 +38,19 @@
 //! Voters are all nodes of the list, this one included, but for those that have left gracefully and
 //! have not come back. How many are with us is our [`Standing`]. In calm times those that are alive
 //! count, and the fence is open while one vote is valid. From the first suspicion on all are asked,
-//! every 80 ms; 120 ms later and until it has been calm for 1,120 ms, only valid votes count:
+//! every 80 ms; 120 ms later and until it has been calm for 1,120 ms, only valid votes count. A
+//! fence that has closed, because nobody voted or this process was asleep, opens by counted votes
+//! only, whatever was calm before:
 //!
 //! | standing | voters with us | fence | two owners |
 //! |---|---|---|---|
 //! | [`Standing::Majority`] | more than half | open while so many votes are valid | for the fence and the time of news at most, whichever paths are cut: whoever takes over has told more than half that the old owner is suspect, and without one of them that one has no majority |
-//! | [`Standing::Half`] | exactly half: one of two, two of four | closed until 560 ms after the last majority, then open while the votes of the half are valid; of two nodes, by our own timer | not as long as the halves hear each other on the segment: what is claimed has been probed since the majority was lost ([RFC 5227 §2.1.1]) |
+//! | [`Standing::Half`] | exactly half: one of two, two of four | open while the votes of the half are valid; of two nodes, by our own timer. Once closed, for 560 ms at least | not as long as the halves hear each other on the segment: what a half had it goes on answering for, and whatever it claims, or answers for again after its fence was closed, has been probed ([RFC 5227 §2.1.1]) |
 //! | [`Standing::Minority`] | fewer | closed, until others come back, or leave the list | never |
 //!
 //! A single node in the list has a majority, and its fence is open. In a list of two, the other
-//! one's death is [`Standing::Half`]; its graceful stop is not.
+//! one's death is [`Standing::Half`]; its graceful stop is not. A node that is not in the list, as
+//! the API server holds it out, has no vote.
 //!
 //! With t = 0 when nothing passes any more, or when this node freezes:
 //!
@@ -64,7 +76,7 @@
 //! majority had taken over (`one_that_another_has_taken_over_from_is_silent_soon_after_its_fence`).
 //!
 //! A member that begins or comes back keeps its fence closed until it knows of all others that they
-//! are alive, or dead, at most for 500 ms, so that it does not claim what others have. One that
+//! are alive, or dead, at most for 250 ms, so that it does not claim what others have. One that
 //! begins votes for nobody before that: it does not know whom others have declared dead. Every
 //! datagram has a digest of who is alive; two that disagree for longer than news take tell each
 //! other all that they know.
@@ -278,6 +290,15 @@ impl MembershipHandle {
             }
             new
         });
+    }
+
+    /// This node is in service again, after it was not: for elections it has been alive since now.
+    /// If it is switched off, or has too much to do, nobody is told.
+    pub fn is_back_in_service(&self) {
+        if let Some(commands) = &self.commands {
+            // Others may have seen it themselves.
+            let _ = commands.try_send(Command::BackInService);
+        }
     }
 
     /// Who is alive, as it changes; `None` at first, and for ever if it is switched off.

@@ -15,14 +15,17 @@ use plan::elect::{self, Elections, Here};
 use crate::link_io::LinkView;
 
 /// An address that another node was elected for is answered for this long, unless that node is heard
-/// before: as long as the fence of a node that died, so that two never answer for longer than that.
-pub const HAND_OVER: Duration = Duration::from_millis(240);
+/// before. The other one may have heard of its election two rounds of gossip earlier: together it is
+/// as long as the fence of a node that died, and two never answer for longer than that.
+pub const HAND_OVER: Duration = Duration::from_millis(160);
+/// The same for a node that stops, which tells all others at once.
+pub const LEAVE: Duration = Duration::from_millis(240);
 /// A claim that was heard so long before the address was given away is that of its next owner, which
 /// has heard of the election before this node has.
 pub const HEARD_BEFORE: Duration = Duration::from_millis(500);
 /// After another speaker has claimed what was given to this node: if it is still so by then, one of
 /// the two has not heard of the other's election, and the caches of the segment are set right.
-pub const REPEAT_AFTER: Duration = Duration::from_millis(300);
+pub const REPEAT_AFTER: Duration = Duration::from_millis(100);
 /// Between two such announcements of one address.
 pub const REPEAT_EVERY: Duration = Duration::from_secs(10);
 
@@ -154,6 +157,10 @@ impl Holding {
 
     /// What this node was not elected for, or no longer.
     fn give_away(&mut self, now: Instant, facts: Facts<'_>, next: &mut Next) {
+        let limit = match self.leaving {
+            true => LEAVE,
+            false => HAND_OVER,
+        };
         self.held.retain(|address, held| {
             let elected = facts.elections.by_address.get(address);
             let Some(elected) = elected else { return false };
@@ -165,7 +172,7 @@ impl Holding {
             }
             let since = held.give_away(now);
             let taken = heard(facts.view, *address).is_some_and(|at| at + HEARD_BEFORE >= since);
-            let until = since + HAND_OVER;
+            let until = since + limit;
             if taken || until <= now {
                 return false;
             }

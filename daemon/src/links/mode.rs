@@ -184,6 +184,11 @@ impl Mode {
         }
     }
 
+    /// Tells the others that this node is in service again.
+    pub fn is_back_in_service(&self) {
+        self.membership.is_back_in_service();
+    }
+
     /// Tells the others that this node goes.
     pub async fn leave(&self) {
         self.membership.leave().await;

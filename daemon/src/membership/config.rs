@@ -27,6 +27,8 @@ pub struct Config {
     /// For so long after it last had a majority, a node with exactly half of the voters is silent:
     /// by then all have settled who is dead.
     pub settle: Duration,
+    /// A member whose fence has been closed for this long says so: others answer for what it had.
+    pub silence: Duration,
     /// A member that begins, or comes back, keeps its fence closed until it knows all others as
     /// alive, or for this long.
     pub join: Duration,
@@ -51,7 +53,8 @@ impl Default for Config {
             fence: Duration::from_millis(240),
             grace: Duration::from_millis(120),
             settle: Duration::from_millis(560),
-            join: Duration::from_millis(500),
+            silence: Duration::from_millis(100),
+            join: Duration::from_millis(250),
             retry: Duration::from_millis(80),
             retry_most: Duration::from_secs(1),
             asleep: Duration::from_millis(20),

@@ -73,6 +73,8 @@ pub struct Core {
     rng: SmallRng,
     /// `None` before the first list.
     peers: Option<BTreeMap<NodeId, Peer>>,
+    /// This node is in the list itself, or the list is empty.
+    is_voter: bool,
     /// Which node has a proven session.
     sessions: BTreeMap<SessionId, NodeId>,
     transmits: VecDeque<Transmit>,
@@ -119,7 +121,7 @@ impl Core {
         let sealer = keys.sealer(session)?;
         let me = Id {
             node: NodeId::of(name),
-            generation,
+            generation: generation | 1,
         };
         let name: Arc<str> = name.into();
         let drawn = half(&secret, b"random");
@@ -129,7 +131,7 @@ impl Core {
         live.nodes.insert(
             name.clone(),
             super::LiveNode {
-                generation,
+                generation: me.generation,
                 since: now,
                 facts: None,
             },
@@ -148,6 +150,7 @@ impl Core {
             drawn: 0,
             rng: rng(64),
             peers: None,
+            is_voter: true,
             sessions: BTreeMap::new(),
             transmits: VecDeque::new(),
             live: Arc::new(live),
@@ -165,9 +168,10 @@ impl Core {
         })
     }
 
-    /// Replaces the list of nodes. Whoever is no longer in it is forgotten; this node's own entry
-    /// does not matter.
+    /// Replaces the list of nodes. Whoever is no longer in it is forgotten. A node that is not in
+    /// the list itself is no voter: the others do not know of it. Its addresses do not matter.
     pub fn set_peers(&mut self, now: Instant, list: &Addresses) {
+        self.is_voter = list.is_empty() || list.contains_key(&self.name);
         let mut old = self.peers.take().unwrap_or_default();
         let mut peers = BTreeMap::new();
         let me = self.name.clone();
@@ -214,6 +218,13 @@ impl Core {
         }
     }
 
+    /// This node is in service again, after it was not: all are told that it has been alive, as far
+    /// as elections go, since now.
+    pub fn is_back_in_service(&mut self, now: Instant) {
+        self.since = now;
+        self.settle(now);
+    }
+
     /// Tells the others that this member goes. From then on nothing is sent or heard.
     pub fn leave(&mut self, now: Instant) {
         if self.left {
@@ -244,6 +255,9 @@ impl Core {
         let Some(due) = self.poll_timeout().filter(|due| *due <= now) else {
             return;
         };
+        if self.quorum.due.is_some_and(|due| due <= now) {
+            self.settle(now);
+        }
         let late = now.saturating_duration_since(due);
         if late > self.config.asleep {
             self.timers.put_off(late);
@@ -269,8 +283,9 @@ impl Core {
 
     /// When [`Core::handle_timeout`] is to be called; `None` after [`Core::leave`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let next = self.timers.next().unwrap_or(self.tick_at);
-        (!self.left).then_some(next.min(self.tick_at))
+        let next = [self.timers.next(), self.quorum.due, Some(self.tick_at)];
+        let next = next.into_iter().flatten().min();
+        next.filter(|_| !self.left)
     }
 
     /// Asks those who are not known as alive, and those who can renew the fence.
@@ -339,6 +354,7 @@ impl Core {
             self.has_joined = true;
         }
         self.judge_standing(now);
+        self.speak_or_be_silent(now);
         self.publish(now);
     }
 
@@ -346,7 +362,7 @@ impl Core {
     fn look(&mut self, now: Instant) {
         let mut suspects = Vec::new();
         let mut lost = false;
-        let is_doubtful = self.is_judging && self.quorum.standing != Standing::Majority;
+        let is_doubtful = self.is_judging && self.quorum.standing == Standing::Minority;
         if let Some(peers) = &mut self.peers {
             for member in self.foca.iter_membership_state() {
                 let Some(peer) = peers.get_mut(&member.id().node) else {
@@ -388,8 +404,8 @@ impl Core {
     }
 
     fn knows_all(&self) -> bool {
-        // Of one that is dead it is enough that others have said so.
-        let is_known = |peer: &Peer| peer.sight.state != State::Unknown;
+        // Of one that is dead it is enough that others have said so; one that has left says nothing.
+        let is_known = |peer: &Peer| peer.sight.state != State::Unknown || !peer.is_voter();
         let known = |peers: &BTreeMap<NodeId, Peer>| peers.values().all(is_known);
         self.peers.as_ref().is_some_and(known)
     }

@@ -47,26 +47,45 @@ impl fmt::Debug for NodeId {
 pub struct Id {
     /// The node.
     pub node: NodeId,
-    /// Microseconds of the wall clock at the start, and one more with every return. It only orders
-    /// the lives of one node; where a clock went back, the others tell which one they know, and
-    /// the node takes the next ([`super::core::Core`]).
+    /// Microseconds of the wall clock at the start, and more with every return. It orders the lives
+    /// of one node; where a clock went back, the others tell which one they know, and the node
+    /// takes the next ([`super::core::Core`]). In a life with an odd number a node is silent: it
+    /// votes, and answers for nothing.
     pub generation: u64,
 }
 
 impl Id {
     /// Octets on the wire.
     pub const LEN: usize = NodeId::LEN + 8;
+
+    /// The same node in a silent life of at least this number.
+    pub fn silent(self, generation: u64) -> Id {
+        Id {
+            generation: generation | 1,
+            ..self
+        }
+    }
+
+    /// The same node in its next life, in which it may answer.
+    pub fn outspoken(self) -> Id {
+        let next = self.generation.saturating_add(1);
+        Id {
+            generation: next.saturating_add(next % 2),
+            ..self
+        }
+    }
+
+    /// Whether this is a life in which it answers for nothing.
+    pub fn is_silent(self) -> bool {
+        self.generation % 2 == 1
+    }
 }
 
 impl Identity for Id {
     type Addr = NodeId;
 
     fn renew(&self) -> Option<Id> {
-        let generation = self.generation.checked_add(1)?;
-        Some(Id {
-            generation,
-            ..*self
-        })
+        Some(self.silent(self.generation.checked_add(1)?))
     }
 
     fn addr(&self) -> NodeId {

@@ -102,6 +102,11 @@ impl Peer {
         }
     }
 
+    /// Whether it says of itself that it answers for nothing.
+    pub fn is_silent(&self) -> bool {
+        self.sight.generation % 2 == 1
+    }
+
     /// Whether it counts when this node looks for a majority.
     pub fn is_voter(&self) -> bool {
         self.left.is_none()

@@ -33,6 +33,8 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 pub enum Command {
     /// [`Core::leave`]; answered when the others have been told.
     Leave(oneshot::Sender<()>),
+    /// [`Core::is_back_in_service`].
+    BackInService,
     /// What has been counted.
     Report(oneshot::Sender<Counters>),
 }
@@ -166,6 +168,7 @@ impl Task<'_> {
                 // Whoever asked may be gone.
                 let _ = done.send(());
             }
+            Command::BackInService => self.core.is_back_in_service(Instant::now()),
             Command::Report(reply) => {
                 let mut counters = self.core.counters().clone();
                 counters.unsent += self.unsent;

@@ -6,17 +6,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plan::World;
+use plan::world::{Failback, Ready};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::node::{Node, Output, address};
 use crate::watch::Watch;
-use crate::world::world;
+use crate::world::{node_name, world};
+use herald::parts::holding::LEAVE;
 
 /// What the sockets of a frozen node hold.
 const SOCKET: usize = 256;
 /// A frame reaches all stations of the segment after so many microseconds.
 const FRAME_TAKES: u64 = 60;
+
+/// What the API server says reaches a node within so many microseconds.
+const NEWS_TAKE: u64 = 60_000;
 
 /// The nodes and what is between them.
 pub struct Cluster {
@@ -29,15 +34,35 @@ pub struct Cluster {
     slots: Vec<Slot>,
     /// Datagrams do not pass: from, to.
     cut: BTreeSet<(usize, usize)>,
+    /// Nor do frames.
+    cut_frames: BTreeSet<(usize, usize)>,
     wire: BinaryHeap<Reverse<OnTheWire>>,
     sent: u64,
     world: World,
     rng: SmallRng,
 }
 
+impl Slot {
+    /// When something is to be done with it.
+    fn due(&self) -> Option<Instant> {
+        let told = self.told.front().map(|(at, _)| *at);
+        let awake = [self.due, told, self.ends_at];
+        let awake = awake.into_iter().filter(|_| !self.frozen);
+        awake.chain([self.busy_until]).flatten().min()
+    }
+}
+
 struct Slot {
     node: Option<Node>,
     frozen: bool,
+    /// It is frozen only because its machine is busy, until then.
+    busy_until: Option<Instant>,
+    /// It has been told to end, and has until then to hand over.
+    ends_at: Option<Instant>,
+    /// It has ended gracefully, and has not been started anew.
+    has_left: bool,
+    /// It has another World from then on.
+    told: VecDeque<(Instant, World)>,
     /// Its link is up.
     attached: bool,
     starts: u64,
@@ -56,12 +81,16 @@ enum Message {
 
 impl Cluster {
     /// Nodes that have all just started.
-    pub fn new(nodes: usize, vips: usize, seed: u64) -> Cluster {
+    pub fn new(nodes: usize, vips: usize, failback: Failback, seed: u64) -> Cluster {
         // Before the start there is time too.
         let now = Instant::now() + Duration::from_secs(100_000);
         let slot = || Slot {
             node: None,
             frozen: false,
+            busy_until: None,
+            ends_at: None,
+            has_left: false,
+            told: VecDeque::new(),
             attached: true,
             starts: 0,
             inbox: VecDeque::new(),
@@ -73,9 +102,10 @@ impl Cluster {
             loss: 0.0,
             slots: (0..nodes).map(|_| slot()).collect(),
             cut: BTreeSet::new(),
+            cut_frames: BTreeSet::new(),
             wire: BinaryHeap::new(),
             sent: 0,
-            world: world(nodes, vips),
+            world: world(nodes, vips, failback),
             rng: SmallRng::seed_from_u64(seed),
         };
         (0..nodes).for_each(|node| cluster.start(node));
@@ -89,14 +119,16 @@ impl Cluster {
 
     /// Starts a node; anew, if it runs.
     pub fn start(&mut self, node: usize) {
-        let nodes = self.slots.len();
         let rng = SmallRng::seed_from_u64(self.rng.random());
         let slot = &mut self.slots[node];
         slot.starts += 1;
+        slot.has_left = false;
         slot.frozen = false;
+        (slot.busy_until, slot.ends_at) = (None, None);
+        slot.told.clear();
         slot.inbox.clear();
         let generation = 1_000_000 + 1_000 * slot.starts;
-        slot.node = Node::start(node, nodes, &self.world, generation, rng, self.now);
+        slot.node = Node::start(node, &self.world, generation, rng, self.now);
         self.slots[node].due = Some(self.now);
         self.look(node);
     }
@@ -107,9 +139,55 @@ impl Cluster {
         self.look(node);
     }
 
+    /// Asks a node to end: it hands over, and is gone then.
+    pub fn stop(&mut self, node: usize) {
+        let now = self.now;
+        let slot = &mut self.slots[node];
+        let Some(running) = slot.node.as_mut().filter(|_| !slot.frozen) else {
+            return;
+        };
+        slot.ends_at = Some(now + LEAVE);
+        slot.has_left = true;
+        let output = running.leave(now);
+        self.send(node, output);
+        self.look(node);
+    }
+
+    /// The API server says of a node whether it is Ready. The others hear of it one after another.
+    pub fn set_ready(&mut self, node: usize, ready: bool) {
+        let name = node_name(node);
+        let nodes = Arc::make_mut(&mut self.world.nodes);
+        if let Some(object) = nodes.get_mut(&name) {
+            Arc::make_mut(object).ready = match ready {
+                true => Ready::True,
+                false => Ready::False,
+            };
+        }
+        for slot in &mut self.slots {
+            let takes = Duration::from_micros(self.rng.random_range(0..NEWS_TAKE));
+            let at = slot
+                .told
+                .back()
+                .map(|(at, _)| *at)
+                .max(Some(self.now + takes));
+            slot.told.extend(at.map(|at| (at, self.world.clone())));
+        }
+    }
+
+    /// A node's machine is busy: its processes do not run for so long.
+    pub fn pause(&mut self, node: usize, time: Duration) {
+        let slot = &mut self.slots[node];
+        if slot.node.is_some() && !slot.frozen {
+            slot.frozen = true;
+            slot.busy_until = Some(self.now + time);
+            self.look(node);
+        }
+    }
+
     /// Stops a node's processes; what arrives waits.
     pub fn freeze(&mut self, node: usize) {
         self.slots[node].frozen = self.slots[node].node.is_some();
+        self.slots[node].busy_until = None;
         self.look(node);
     }
 
@@ -118,6 +196,7 @@ impl Cluster {
         if !std::mem::take(&mut self.slots[node].frozen) {
             return;
         }
+        self.slots[node].busy_until = None;
         let waiting = std::mem::take(&mut self.slots[node].inbox);
         let (frames, datagrams): (Vec<_>, Vec<_>) = waiting
             .into_iter()
@@ -139,43 +218,78 @@ impl Cluster {
         self.cut.insert((from, to));
     }
 
+    /// Frames neither.
+    pub fn cut_frames(&mut self, from: usize, to: usize) {
+        self.cut(from, to);
+        self.cut_frames.insert((from, to));
+    }
+
+    /// Everything passes again between all nodes.
+    pub fn uncut(&mut self) {
+        self.cut.clear();
+        self.cut_frames.clear();
+    }
+
+    /// Whether a node is frozen.
+    pub fn is_frozen(&self, node: usize) -> bool {
+        self.slots[node].frozen
+    }
+
     /// Everything passes again, and every node runs.
     pub fn heal(&mut self) {
         self.cut.clear();
+        self.cut_frames.clear();
         self.loss = 0.0;
         for node in 0..self.slots.len() {
+            if !self.is_ready(node) {
+                self.set_ready(node, true);
+            }
             self.attach(node, true);
             self.thaw(node);
-            if self.slots[node].node.is_none() {
+            if self.slots[node].node.is_none() || self.slots[node].has_left {
                 self.start(node);
             }
         }
     }
 
     /// Something has been done to nodes or network. From now on somebody could answer for every
-    /// address if more than half of the nodes are connected with each other, and with nobody else:
-    /// one that only some of them can reach is known as alive and is elected, and has no majority
-    /// itself before it is calm.
+    /// address if more than half of the nodes run and hear all of each other.
     pub fn happened(&mut self) {
-        let nodes = 0..self.slots.len();
-        let with = |node: usize| -> BTreeSet<usize> {
-            let others = nodes.clone();
-            others
-                .filter(|other| self.is_connected(node, *other))
-                .collect()
-        };
-        let has_candidate = nodes.clone().any(|node| {
-            let side = with(node);
-            let is_closed = side.iter().all(|other| with(*other) == side);
-            let reaches_out = side.iter().any(|inside| {
-                let outside = nodes.clone().filter(|other| !side.contains(other));
-                let mut running = outside.filter(|other| self.is_connected(*other, *other));
-                running.any(|other| self.passes(*inside, other) || self.passes(other, *inside))
-            });
-            2 * side.len() > self.slots.len() && is_closed && !reaches_out
-        });
-        self.watch
-            .happened(self.now, has_candidate && self.loss == 0.0);
+        let has_candidate = self.has_quorum() && self.loss == 0.0;
+        self.watch.happened(self.now, has_candidate);
+    }
+
+    /// Whether more than half of the nodes run and hear all of each other. Of a large cluster with
+    /// many cuts one such group may be overlooked.
+    fn has_quorum(&self) -> bool {
+        let nodes = self.slots.len();
+        let voters = (0..nodes).filter(|node| self.is_voter(*node)).count();
+        (0..nodes).any(|first| {
+            let mut group: Vec<usize> = Vec::new();
+            for node in (first..nodes).chain(0..first) {
+                let is_with_all = group.iter().all(|other| self.is_connected(node, *other));
+                if is_with_all && self.is_voter(node) && self.is_connected(node, node) {
+                    group.push(node);
+                }
+            }
+            2 * group.len() > voters
+        })
+    }
+
+    /// Whether it counts when the others look for a majority: it is Ready, and has not left.
+    fn is_voter(&self, node: usize) -> bool {
+        self.is_ready(node) && !self.has_left(node)
+    }
+
+    /// Whether the API server says that it is Ready.
+    pub fn is_ready(&self, node: usize) -> bool {
+        let object = self.world.nodes.get(&node_name(node));
+        object.is_some_and(|object| object.ready == Ready::True)
+    }
+
+    /// Whether it has been stopped, and not started again.
+    pub fn has_left(&self, node: usize) -> bool {
+        self.slots[node].has_left
     }
 
     fn passes(&self, from: usize, to: usize) -> bool {
@@ -183,7 +297,10 @@ impl Cluster {
     }
 
     fn is_connected(&self, a: usize, b: usize) -> bool {
-        let runs = |slot: &Slot| slot.node.is_some() && !slot.frozen && slot.attached;
+        let runs = |slot: &Slot| {
+            let is_frozen = slot.frozen && slot.busy_until.is_none();
+            slot.node.is_some() && slot.ends_at.is_none() && !is_frozen && slot.attached
+        };
         runs(&self.slots[a]) && runs(&self.slots[b]) && self.passes(a, b) && self.passes(b, a)
     }
 
@@ -204,6 +321,7 @@ impl Cluster {
                 self.deliver(to, message);
             }
             for node in 0..self.slots.len() {
+                self.tell(node);
                 self.wake(node);
             }
         }
@@ -239,12 +357,35 @@ impl Cluster {
 
     fn next(&self) -> Option<Instant> {
         let arrival = self.wire.peek().map(|Reverse((at, ..))| *at);
-        let due = self.slots.iter().filter(|slot| !slot.frozen);
-        let due = due.filter_map(|slot| slot.due).min();
+        let due = self.slots.iter().filter_map(Slot::due).min();
         [arrival, due, self.watch.next()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// What happens to a node of itself.
+    fn tell(&mut self, number: usize) {
+        let now = self.now;
+        let slot = &mut self.slots[number];
+        if slot.busy_until.is_some_and(|until| until <= now) {
+            self.thaw(number);
+        }
+        let slot = &mut self.slots[number];
+        if slot.frozen {
+            return;
+        }
+        if slot.ends_at.is_some_and(|at| at <= now) {
+            slot.ends_at = None;
+            self.kill(number);
+            return;
+        }
+        while let Some((_, world)) = slot.told.pop_front_if(|(at, _)| *at <= now) {
+            if let Some(node) = &mut slot.node {
+                node.set_world(now, &world);
+            }
+        }
+        slot.due = slot.node.as_ref().and_then(Node::poll_timeout);
     }
 
     fn wake(&mut self, number: usize) {
@@ -265,6 +406,9 @@ impl Cluster {
             (None, Message::Frame(from, _) | Message::Datagram(from, _)) => {
                 let from = *from;
                 for to in (0..self.slots.len()).filter(|to| *to != from) {
+                    if self.cut_frames.contains(&(from, to)) {
+                        continue;
+                    }
                     self.arrive(to, message.clone());
                 }
             }

@@ -6,8 +6,9 @@
 //! here anew ([`node`]). The API server tells every node the same, and nothing new.
 //!
 //! A [`Schedule`] follows from its number alone; what breaks can be run again:
-//! `cargo run -p sim -- --first NUMBER --count 1`.
+//! `cargo run -p sim -- --first NUMBER --count 1`, with `--mixed`, `--segment` or `--busy`.
 
+mod acts;
 mod cluster;
 mod node;
 mod watch;
@@ -15,8 +16,8 @@ mod world;
 
 use std::time::Duration;
 
+use plan::world::Failback;
 use rand::rngs::SmallRng;
-use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
 pub use cluster::Cluster;
@@ -27,10 +28,26 @@ pub use watch::{Broken, NOBODY, TWO, What};
 pub struct Schedule {
     /// Everything else follows from it.
     pub number: u64,
+    /// What sort of things.
+    pub kind: Kind,
     /// Nodes.
     pub nodes: usize,
     /// Addresses.
     pub vips: usize,
+}
+
+/// What sort of things happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Everything, one after the other, up to two and a half seconds apart.
+    Mixed,
+    /// What the tests in network namespaces do (`integration/src/segment/partition.rs`): cuts that
+    /// replace each other, of frames too where halves cannot be, freezes and restarts, 0.7 to 3 s
+    /// apart; addresses go back at once.
+    Segment,
+    /// One node leaves, or is not Ready any more; and all the time machines are too busy to run
+    /// anything for 50 to 400 ms.
+    Busy,
 }
 
 /// What came of a schedule.
@@ -54,19 +71,26 @@ const HEALS: Duration = Duration::from_secs(15);
 
 impl Schedule {
     /// A small cluster: two to eight nodes, one to sixteen addresses.
-    pub fn small(number: u64) -> Schedule {
+    pub fn small(kind: Kind, number: u64) -> Schedule {
         let mut rng = SmallRng::seed_from_u64(number);
+        let nodes = match kind {
+            Kind::Mixed => 2..=8,
+            Kind::Segment => 3..=7,
+            Kind::Busy => 3..=5,
+        };
         Schedule {
             number,
-            nodes: rng.random_range(2..=8),
+            kind,
+            nodes: rng.random_range(nodes),
             vips: rng.random_range(1..=16),
         }
     }
 
     /// Fifty nodes and a thousand addresses.
-    pub fn full(number: u64) -> Schedule {
+    pub fn full(kind: Kind, number: u64) -> Schedule {
         Schedule {
             number,
+            kind,
             nodes: 50,
             vips: 1_000,
         }
@@ -80,16 +104,23 @@ impl Schedule {
     /// Runs it, and says what happens.
     pub fn run_and_say(self, mut say: impl FnMut(&str)) -> Outcome {
         let mut rng = SmallRng::seed_from_u64(self.number ^ 0x5eed);
-        let mut cluster = Cluster::new(self.nodes, self.vips, self.number);
+        let failback = match self.kind {
+            Kind::Mixed | Kind::Busy => Failback::Delayed,
+            Kind::Segment => Failback::Immediate,
+        };
+        let mut cluster = Cluster::new(self.nodes, self.vips, failback, self.number);
         cluster.run(BEGINS);
         cluster.watch.must_be_settled(cluster.now);
         cluster.happened();
         let mut state = String::new();
-        for _ in 0..rng.random_range(1..10) {
-            let what = act(&mut cluster, &mut rng);
+        for _ in 0..acts::steps(self.kind, &mut rng) {
+            let (what, wait) = acts::act(self.kind, &mut cluster, &mut rng);
             cluster.happened();
             say(&what);
-            cluster.run(Duration::from_millis(rng.random_range(0..2_500)));
+            match self.kind {
+                Kind::Mixed | Kind::Segment => cluster.run(wait),
+                Kind::Busy => acts::run_busy(&mut cluster, &mut rng, wait),
+            }
             cluster.happened();
             say(&cluster.describe());
             if cluster.watch.broken.is_some() {
@@ -115,62 +146,6 @@ impl Schedule {
             worst_halves: cluster.watch.worst_halves,
             worst_nobody: cluster.watch.worst_nobody,
             broken: cluster.watch.broken.map(|broken| (broken, state)),
-        }
-    }
-}
-
-/// One thing that happens.
-fn act(cluster: &mut Cluster, rng: &mut SmallRng) -> String {
-    let nodes = cluster.nodes();
-    let (a, b) = (rng.random_range(0..nodes), rng.random_range(0..nodes));
-    match rng.random_range(0..16) {
-        0 | 1 => {
-            cluster.cut(a, b);
-            cluster.cut(b, a);
-            format!("cut {a} {b}")
-        }
-        2 => {
-            cluster.cut(a, b);
-            format!("cut from {a} to {b}")
-        }
-        3 | 4 => {
-            let side = (0..nodes).choose_multiple(rng, a.max(1));
-            for one in &side {
-                for other in (0..nodes).filter(|n| !side.contains(n)) {
-                    cluster.cut(*one, other);
-                    cluster.cut(other, *one);
-                }
-            }
-            format!("cut off {side:?}")
-        }
-        5 | 6 => {
-            cluster.attach(a, false);
-            format!("link of {a} down")
-        }
-        7 | 8 => {
-            cluster.freeze(a);
-            format!("freeze {a}")
-        }
-        9 | 10 => {
-            cluster.kill(a);
-            format!("kill {a}")
-        }
-        11 => {
-            cluster.start(a);
-            format!("start {a}")
-        }
-        12 => {
-            cluster.loss = f64::from(rng.random_range(0..3)) / 10.0;
-            format!("loss {}", cluster.loss)
-        }
-        13 => {
-            cluster.attach(a, true);
-            cluster.thaw(a);
-            format!("link of {a} up, and it runs")
-        }
-        _ => {
-            cluster.heal();
-            "heal".to_owned()
         }
     }
 }

@@ -5,16 +5,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sim::Schedule;
+use sim::{Kind, Schedule};
 
-const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--say]\n\
+const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--mixed|--segment|--busy] [--say]\n\
   One schedule in N has 50 nodes and 1,000 addresses, the others 2 to 8 nodes and up to 16.\n\
+  Of four schedules two are mixed, one is as in the tests on segments, one of busy machines.\n\
   With --say each says what happens.";
 
 struct Options {
     first: u64,
     count: u64,
     full_every: u64,
+    kind: Option<Kind>,
     say: bool,
 }
 
@@ -59,9 +61,14 @@ fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
             return;
         }
         let is_full = options.full_every > 0 && number.is_multiple_of(options.full_every);
+        let kind = options.kind.unwrap_or(match number % 4 {
+            0 | 1 => Kind::Mixed,
+            2 => Kind::Segment,
+            _ => Kind::Busy,
+        });
         let schedule = match is_full {
-            true => Schedule::full(number),
-            false => Schedule::small(number),
+            true => Schedule::full(kind, number),
+            false => Schedule::small(kind, number),
         };
         let outcome = schedule.run_and_say(|what| {
             if options.say {
@@ -85,12 +92,21 @@ fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
         first: 0,
         count: 1_000,
         full_every: 0,
+        kind: None,
         say: false,
     };
     while let Some(word) = words.next() {
         let number = match word.as_str() {
             "--say" => {
                 options.say = true;
+                continue;
+            }
+            "--mixed" | "--segment" | "--busy" => {
+                options.kind = Some(match word.as_str() {
+                    "--mixed" => Kind::Mixed,
+                    "--segment" => Kind::Segment,
+                    _ => Kind::Busy,
+                });
                 continue;
             }
             "--first" => &mut options.first,

@@ -22,7 +22,7 @@ use plan::world;
 use rand::Rng;
 use rand::rngs::SmallRng;
 
-use crate::world::{node_name, vip_number};
+use crate::world::{node_name, number, vip_number};
 
 /// The one interface of each node.
 const INTERFACE: u32 = 2;
@@ -37,6 +37,7 @@ pub struct Node {
     core: Core,
     elector: Elector,
     tenure: Tenure,
+    presence: Option<Presence>,
     holding: Holding,
     responder: Responder,
     view: LinkView,
@@ -47,6 +48,7 @@ pub struct Node {
     /// The next round.
     round_at: Option<Instant>,
     given: Arc<AddressSet>,
+    leaving: bool,
     /// The numbers of the addresses that it answers for while its fence is open.
     pub claimed: BTreeSet<usize>,
     rng: SmallRng,
@@ -66,6 +68,17 @@ pub fn address(node: usize) -> SocketAddr {
     SocketAddr::from(([10, 1, (node / 256) as u8, (node % 256) as u8], 7946))
 }
 
+/// As `addresses` of `daemon/src/links.rs`.
+fn peers(world: &World) -> Addresses {
+    let all = world.nodes.values();
+    let is_out = |node: &world::Node| node.ready != world::Ready::True;
+    let all_out = all.clone().all(|node| is_out(node));
+    let counted = all.filter(|node| all_out || !is_out(node));
+    let hears =
+        |node: &Arc<world::Node>| (Arc::clone(&node.name), vec![address(number(&node.name))]);
+    counted.map(hears).collect()
+}
+
 /// The key of all.
 pub fn keys() -> Option<Keyring> {
     Keyring::parse(b"the shared key of a simulation, of 32 octets and more").ok()
@@ -75,7 +88,6 @@ impl Node {
     /// Starts a node. `None` only if the cipher cannot be set up.
     pub fn start(
         number: usize,
-        nodes: usize,
         world: &World,
         generation: u64,
         mut rng: SmallRng,
@@ -91,10 +103,7 @@ impl Node {
             generation,
             now,
         )?;
-        let list: Addresses = (0..nodes)
-            .map(|one| (node_name(one), vec![address(one)]))
-            .collect();
-        core.set_peers(now, &list);
+        core.set_peers(now, &peers(world));
         let (facts, _) = Facts::new([(INTERFACE_NAME.into(), mac)]);
         core.set_facts(now, Arc::new(facts));
         let mut responder = Responder::new(l2::responder::Config::default(), rng.random());
@@ -111,6 +120,7 @@ impl Node {
         Some(Node {
             elector: Elector::new(&name, health::Options::default()),
             tenure: Tenure::default(),
+            presence: None,
             holding: Holding::default(),
             responder,
             view: LinkView::default(),
@@ -120,12 +130,31 @@ impl Node {
             seen: (Arc::clone(core.live()), core.standing(), false),
             round_at: Some(now),
             given: Arc::default(),
+            leaving: false,
             claimed: BTreeSet::new(),
             name,
             mac,
             core,
             rng,
         })
+    }
+
+    /// The API server has news.
+    pub fn set_world(&mut self, now: Instant, world: &World) {
+        self.core.set_peers(now, &peers(world));
+        let links = Arc::clone(&self.world.links);
+        self.world = world.clone();
+        self.world.links = links;
+        self.wake_at(Some(now));
+    }
+
+    /// It ends: as `Links::stop`.
+    pub fn leave(&mut self, now: Instant) -> Output {
+        self.leaving = true;
+        self.core.leave(now);
+        self.holding.leave(now);
+        self.wake_at(Some(now));
+        self.finish(now)
     }
 
     /// A datagram arrives.
@@ -243,8 +272,10 @@ impl Node {
     /// As `Links::next`.
     fn round(&mut self, now: Instant) {
         let live = Arc::clone(self.core.live());
-        self.world.liveness = live.liveness();
-        self.know(now, &live);
+        if !self.leaving {
+            self.world.liveness = live.liveness();
+            self.know(now, &live);
+        }
         let elections = self.elector.next(&self.world);
         let facts = holding::Facts {
             elections: &elections,
@@ -291,9 +322,15 @@ impl Node {
             }
         };
         let nodes = self.world.nodes.keys();
-        let presence = nodes
+        let presence: BTreeMap<Arc<str>, Presence> = nodes
             .map(|node| (Arc::clone(node), presence(node)))
             .collect();
+        let own = presence.get(&self.name).copied();
+        let was_out = self.presence == Some(Presence::Out);
+        if was_out && matches!(own, Some(Presence::InService(_))) {
+            self.core.is_back_in_service(now);
+        }
+        self.presence = own;
         let Returned { nodes, until } = self.tenure.next(now, &presence);
         self.wake_at(until);
         let known = world::Links {
@@ -309,8 +346,9 @@ impl Node {
     /// As `Links::trust`.
     fn trust(&self, now: Instant) -> Trust {
         match self.core.standing() {
-            Standing::Half if self.answers_until(now).is_some() => Trust::Probe,
-            Standing::Half | Standing::Minority => Trust::None,
+            _ if self.answers_until(now).is_none() => Trust::None,
+            Standing::Minority => Trust::None,
+            Standing::Half => Trust::Probe,
             Standing::Majority => Trust::Full,
         }
     }

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 /// Two nodes answer for one address for at most this long: the fence, and what a datagram and a
 /// round take.
 pub const TWO: Duration = Duration::from_millis(246);
-/// Nobody does for at most this long while nodes are connected with more than half, and know it: an
-/// address that nobody is known to have had is probed for up to a second, and where there was no
-/// majority before, not all know at once that they have one.
-pub const NOBODY: Duration = Duration::from_millis(1_200);
+/// Nobody does for at most this long after the last thing that happened, while more than half of the
+/// nodes run and hear all of each other.
+pub const NOBODY: Duration = Duration::from_millis(1_000);
 
 /// What did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +64,6 @@ pub struct Watch {
     nodes: Vec<Answering>,
     /// Since when a node is connected to more than half of all, with nothing happening to any.
     candidate_since: Option<Instant>,
-    /// Since when there has always been a node that has a majority and may answer.
-    ruled_since: Option<Instant>,
     /// The longest that two answered of which one had a majority.
     pub worst_two: Duration,
     /// The longest that two answered of which none had a majority when they began: they each had
@@ -107,7 +104,6 @@ impl Watch {
             vips: vec![vip; vips],
             nodes: vec![Answering::default(); nodes],
             candidate_since: None,
-            ruled_since: None,
             worst_two: Duration::ZERO,
             worst_halves: Duration::ZERO,
             worst_nobody: Duration::ZERO,
@@ -152,14 +148,6 @@ impl Watch {
                 true => before,
                 false => claimed.clone(),
             };
-        }
-        let is_ruled = self
-            .nodes
-            .iter()
-            .any(|node| node.rules && node.until.is_some());
-        if is_ruled != self.ruled_since.is_some() {
-            (0..self.vips.len()).for_each(|vip| self.judge(now, vip));
-            self.ruled_since = is_ruled.then_some(now);
         }
         lost.iter().for_each(|vip| self.count(now, *vip, false));
         won.iter().for_each(|vip| self.count(now, *vip, true));
@@ -234,7 +222,7 @@ impl Watch {
             return;
         };
         let two = of.two_since.map(|since| now - since);
-        let begun = [of.nobody_since, self.candidate_since, self.ruled_since];
+        let begun = [of.nobody_since, self.candidate_since];
         let is_all = begun.iter().all(Option::is_some);
         let nobody = begun.into_iter().flatten().max().filter(|_| is_all);
         let nobody = nobody.map(|since| now - since);

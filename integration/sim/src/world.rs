@@ -17,6 +17,12 @@ pub fn node_name(node: usize) -> Arc<str> {
     format!("node-{node}").into()
 }
 
+/// The number of a node.
+pub fn number(name: &str) -> usize {
+    let digits = name.trim_start_matches("node-");
+    digits.parse().unwrap_or_default()
+}
+
 /// An address of a Service, by its number.
 pub fn vip(number: usize) -> IpAddr {
     Ipv4Addr::from_bits(0x0a80_0000 + number as u32).into()
@@ -34,7 +40,7 @@ pub fn vip_number(address: IpAddr) -> Option<usize> {
 }
 
 /// So many nodes, and Services that have an address each.
-pub fn world(nodes: usize, vips: usize) -> World {
+pub fn world(nodes: usize, vips: usize, failback: Failback) -> World {
     let pool = Pool {
         name: "public".into(),
         labels: Labels::NONE,
@@ -54,7 +60,7 @@ pub fn world(nodes: usize, vips: usize) -> World {
         preferred_nodes: Vec::new(),
         interfaces: BTreeSet::new(),
         service_selectors: Vec::new(),
-        failback: Failback::default(),
+        failback,
     };
     let services = (0..vips).map(service);
     let slices = (0..vips).map(|number| slice(number, nodes));

@@ -30,7 +30,9 @@ pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// A claim this soon after our defence may have been on its way before it.
 pub const DEFENCE_HEARD_AFTER: Duration = Duration::from_secs(1);
 /// An address that was left to another speaker ([`super::Claim::Divided`]) is probed again after this
-/// long.
+/// long, as that one may be handing it over, then after twice as long each time …
+pub const FIRST_YIELD: Duration = Duration::from_millis(200);
+/// … and at most this long.
 pub const YIELD: Duration = Duration::from_secs(2);
 /// A conflict is over when nobody else has claimed the address for this long.
 pub const CONFLICT_OVER_AFTER: Duration = Duration::from_secs(60);
@@ -68,17 +70,38 @@ impl Probing {
         announce_wait: Duration::from_secs(2),
     };
 
-    /// The same three probes within a second: an address is claimed 0.7 to 1 second after it is
+    /// The same three probes within a second: an address is claimed 0.55 to 0.7 seconds after it is
     /// given. The times of RFC 5227 allow for a station that wakes up slowly; on a wire a station
     /// answers within milliseconds. RFC 5227 §1.1 leaves shorter times to faster links. One that
     /// is missed is still found when it claims the address.
     pub const FAST: Probing = Probing {
         num: 3,
-        wait: Duration::from_millis(100),
-        min: Duration::from_millis(200),
-        max: Duration::from_millis(300),
-        announce_wait: Duration::from_millis(300),
+        wait: Duration::from_millis(50),
+        min: Duration::from_millis(150),
+        max: Duration::from_millis(200),
+        announce_wait: Duration::from_millis(250),
     };
+
+    /// Three probes within a tenth of a second, to find whether another of our nodes answers: those
+    /// are stations that are awake, and answer at once.
+    pub const DIVIDED: Probing = Probing {
+        num: 3,
+        wait: Duration::ZERO,
+        min: Duration::from_millis(30),
+        max: Duration::from_millis(30),
+        announce_wait: Duration::from_millis(40),
+    };
+
+    /// The same with every time within its bounds.
+    fn bounded(self) -> Probing {
+        Probing {
+            num: self.num,
+            wait: self.wait.min(MAX_PROBE_TIME),
+            min: self.min.min(MAX_PROBE_TIME),
+            max: self.max.min(MAX_PROBE_TIME),
+            announce_wait: self.announce_wait.min(MAX_PROBE_TIME),
+        }
+    }
 }
 
 /// How a [`super::Responder`] behaves.
@@ -89,6 +112,8 @@ pub struct Config {
     pub refresh: Option<Duration>,
     /// How an address is probed before its first claim.
     pub probing: Probing,
+    /// How one is probed that another of our nodes may have ([`super::Claim::Divided`]).
+    pub divided: Probing,
     /// The most answers in a second on one interface; a tenth of them may come at once. What is
     /// above is not answered: those who ask do so again.
     pub answers_per_second: NonZeroU32,
@@ -102,22 +127,10 @@ impl Config {
     /// The same with every time within its bounds.
     pub(super) fn bounded(self) -> Config {
         let (shortest, longest) = (*REFRESH.start(), *REFRESH.end());
-        let Probing {
-            num,
-            wait,
-            min,
-            max,
-            announce_wait,
-        } = self.probing;
         Config {
             refresh: self.refresh.map(|time| time.clamp(shortest, longest)),
-            probing: Probing {
-                num,
-                wait: wait.min(MAX_PROBE_TIME),
-                min: min.min(MAX_PROBE_TIME),
-                max: max.min(MAX_PROBE_TIME),
-                announce_wait: announce_wait.min(MAX_PROBE_TIME),
-            },
+            probing: self.probing.bounded(),
+            divided: self.divided.bounded(),
             ..self
         }
     }
@@ -128,6 +141,7 @@ impl Default for Config {
         Config {
             refresh: Some(Duration::from_secs(60)),
             probing: Probing::FAST,
+            divided: Probing::DIVIDED,
             answers_per_second: NonZeroU32::MIN.saturating_add(19_999),
             announcements_per_second: NonZeroU32::MIN.saturating_add(9_999),
         }

@@ -7,13 +7,13 @@ use pnet_base::MacAddr;
 use super::address::{Address, Claim, OnConflict};
 use super::config::{
     ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
-    DEFEND_INTERVAL, FIRST_QUARANTINE, MAX_QUARANTINE, YIELD,
+    DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, MAX_QUARANTINE, Probing, YIELD,
 };
 use super::event::{AddressCounters, AddressState};
 use super::queue::Purpose;
 use super::random::Random;
 
-/// Doublings after which a quarantine is over [`MAX_QUARANTINE`].
+/// Doublings after which a quarantine is over [`MAX_QUARANTINE`], and a wait over [`YIELD`].
 const MAX_DOUBLINGS: u32 = 5;
 
 /// One address on one interface.
@@ -24,6 +24,8 @@ pub(super) struct Entry {
     handing_over: bool,
     /// It is left to other speakers as [`Claim::Divided`] says.
     is_divided: bool,
+    /// How often it has been left to them since it was last ours.
+    yields: u32,
     /// Quarantines since it was last calm, and when the last began.
     quarantines: (u32, Option<Instant>),
     /// What the caller has last been told.
@@ -119,6 +121,7 @@ impl Entry {
             on_conflict: address.on_conflict,
             handing_over: address.handing_over,
             is_divided: address.claim == Claim::Divided,
+            yields: 0,
             quarantines: (0, None),
             reported: None,
             other_owner: None,
@@ -158,7 +161,9 @@ impl Entry {
                 State::Silent(silence, Resume::Quarantine(*quarantine))
             }
             (Ok(()), State::Silent(_, resume)) => match *resume {
-                Resume::Probe => probing(context),
+                Resume::Probe => probing(self.is_divided, context),
+                // It has not answered meanwhile, so that another one may have found nobody.
+                Resume::Announce if self.is_divided => probing(true, context),
                 Resume::Announce => claimed(context.now),
                 Resume::Quarantine(quarantine) => State::Quarantined(quarantine),
             },
@@ -215,13 +220,14 @@ impl Entry {
         let now = context.now;
         match &mut self.state {
             State::Silent(..) => None,
-            State::Probing { sent, .. } if *sent >= context.config.probing.num => {
+            State::Probing { sent, .. } if *sent >= times(self.is_divided, context).num => {
+                self.yields = 0;
                 self.state = claimed(now);
                 self.announce(context)
             }
             State::Probing { sent, next } => {
                 *sent += 1;
-                *next = now + after_probe(*sent, context);
+                *next = now + after_probe(*sent, self.is_divided, context);
                 Some(Send::Probe)
             }
             State::Claimed { next, contest, .. } => {
@@ -241,7 +247,7 @@ impl Entry {
                 }
             }
             State::Quarantined(_) => {
-                self.state = probing(context);
+                self.state = probing(self.is_divided, context);
                 None
             }
         }
@@ -369,9 +375,11 @@ impl Entry {
 
     /// Begins to probe anew, some time later.
     fn leave_to_speaker(&mut self, context: &mut Context<'_>) {
+        let wait = (FIRST_YIELD * (1 << self.yields.min(MAX_DOUBLINGS))).min(YIELD);
+        self.yields = self.yields.saturating_add(1);
         self.state = State::Probing {
             sent: 0,
-            next: context.now + context.random.jitter(YIELD),
+            next: context.now + context.random.jitter(wait),
         };
     }
 
@@ -426,12 +434,20 @@ impl Entry {
     }
 }
 
+/// The times of probes.
+fn times<'a>(is_divided: bool, context: &Context<'a>) -> &'a Probing {
+    match is_divided {
+        true => &context.config.divided,
+        false => &context.config.probing,
+    }
+}
+
 /// The beginning of [`State::Probing`].
-fn probing(context: &mut Context<'_>) -> State {
-    let wait = context.random.up_to(context.config.probing.wait);
+fn probing(is_divided: bool, context: &mut Context<'_>) -> State {
+    let wait = times(is_divided, context).wait;
     State::Probing {
         sent: 0,
-        next: context.now + wait,
+        next: context.now + context.random.up_to(wait),
     }
 }
 
@@ -445,10 +461,10 @@ fn claimed(now: Instant) -> State {
 }
 
 /// The wait after the probe with this number, from 1.
-fn after_probe(sent: u8, context: &mut Context<'_>) -> Duration {
-    let probing = &context.config.probing;
-    match sent >= probing.num {
-        true => probing.announce_wait,
-        false => context.random.between(probing.min, probing.max),
+fn after_probe(sent: u8, is_divided: bool, context: &mut Context<'_>) -> Duration {
+    let times = times(is_divided, context);
+    match sent >= times.num {
+        true => times.announce_wait,
+        false => context.random.between(times.min, times.max),
     }
 }

@@ -13,6 +13,8 @@ use super::{Core, Draft, Source};
 /// A session that has not proved itself, and a node that has been declared dead, is answered unasked
 /// at most once in so long a time.
 const ANSWER_GAP: Duration = Duration::from_millis(5);
+/// What a datagram on its way may make of a moment that has not changed.
+const SINCE_STEP: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Takes a datagram. What is not new, not from a node of the list, or not sealed with one of
@@ -134,17 +136,20 @@ impl Core {
             peer.session.echo = envelope.challenge;
             peer.facts.acknowledged = envelope.seen;
         }
-        if envelope.src.generation > peer.generation {
+        let age = Duration::from_micros(envelope.age);
+        let since = now.checked_sub(age).unwrap_or(now);
+        // In the same life it may have been out of service.
+        let is_later = peer.since.is_some_and(|known| since > known + SINCE_STEP);
+        let is_same = envelope.src.generation == peer.generation;
+        if envelope.src.generation > peer.generation || is_same && is_later {
             peer.generation = envelope.src.generation;
-            peer.since = Some(
-                now.checked_sub(Duration::from_micros(envelope.age))
-                    .unwrap_or(now),
-            );
+            peer.since = Some(since);
         }
         if was_wrong {
             self.restart(now);
             self.introduce(now, node);
         }
+        self.learn(envelope.src);
         self.heed(now, envelope);
         match envelope.content {
             Content::Facts => self.take_facts(node, message),
@@ -166,6 +171,22 @@ impl Core {
         }
         if envelope.question || dead {
             self.send(now, node, false, &[]);
+        }
+    }
+
+    /// A node that speaks itself is alive in the life in which it does.
+    fn learn(&mut self, src: Id) {
+        let known = self.peer(src.node).map(|peer| peer.sight);
+        let is_news = known.is_some_and(|known| match known.state {
+            State::Unknown => true,
+            State::Alive | State::Suspect | State::Down => known.generation < src.generation,
+        });
+        if is_news {
+            let alive = foca::Member::new(src, 0, foca::State::Alive);
+            let done = self
+                .foca
+                .apply_many(std::iter::once(alive), true, &mut self.effects);
+            self.note(done);
         }
     }
 
@@ -191,13 +212,7 @@ impl Core {
         let me = *self.foca.identity();
         let sight = envelope.sight;
         if sight.generation > me.generation {
-            let next = Id {
-                generation: sight.generation.saturating_add(1),
-                ..me
-            };
-            let done = self.foca.change_identity(next, &mut self.effects);
-            self.note(done);
-            self.came_back(now, me);
+            self.live_as(now, me.silent(sight.generation.saturating_add(1)));
             return;
         }
         if sight.generation < me.generation {
@@ -230,6 +245,14 @@ impl Core {
         // Whatever foca sends carries the objection, or the new life.
         let done = self.foca.announce(envelope.src, &mut self.effects);
         self.note(done);
+    }
+
+    /// Begins this life.
+    pub(super) fn live_as(&mut self, now: Instant, me: Id) {
+        let before = *self.foca.identity();
+        let done = self.foca.change_identity(me, &mut self.effects);
+        self.note(done);
+        self.came_back(now, before);
     }
 
     /// If this is a new life: the others have to be known, and to know us, before we answer.

@@ -77,7 +77,7 @@ impl Core {
         };
         live.nodes.insert(self.name.clone(), own);
         for peer in self.peers.iter().flat_map(|peers| peers.values()) {
-            if !peer.is_live() {
+            if !peer.is_live() || peer.is_silent() {
                 continue;
             }
             let generation = peer.sight.generation;

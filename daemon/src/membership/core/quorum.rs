@@ -41,16 +41,20 @@ pub struct Trouble {
 /// What the voters amount to at some moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Quorum {
-    /// As it is told.
+    /// As the votes are.
     pub standing: Standing,
     /// `None`: it is calm.
     pub trouble: Option<Trouble>,
     /// The latest moment at which we are known to have had a majority; at first, the start.
     majority_at: Instant,
-    /// In [`Standing::Half`], whether the others have settled.
-    settled: bool,
     /// When this was last judged: our own vote.
     judged: Instant,
+    /// Until when the fence was open then; `None`: it was closed.
+    open_until: Option<Instant>,
+    /// Since when it has been closed; `None`: it is open.
+    closed_since: Option<Instant>,
+    /// When to judge again, whatever happens.
+    pub due: Option<Instant>,
 }
 
 impl Quorum {
@@ -60,8 +64,10 @@ impl Quorum {
             standing: Standing::Minority,
             trouble: None,
             majority_at: now,
-            settled: false,
             judged: now,
+            open_until: None,
+            closed_since: Some(now),
+            due: None,
         }
     }
 
@@ -73,8 +79,31 @@ impl Quorum {
 }
 
 impl Core {
-    /// Until when this node may believe that it counts as alive, as far as is known now.
+    /// Until when this node may believe that it counts as alive, as far as is known now. In a
+    /// silent life it is closed: others have been told that they may answer.
     pub fn fence(&self) -> Fence {
+        match self.earned() {
+            Fence::Open => Fence::Open,
+            Fence::Until(_) | Fence::Closed if self.is_silent() => Fence::Closed,
+            earned => earned,
+        }
+    }
+
+    /// How many of the voters are with this node; too few, as long as it is silent.
+    pub fn standing(&self) -> Standing {
+        match self.voters() {
+            None | Some(0) => self.quorum.standing,
+            Some(_) if self.is_silent() => Standing::Minority,
+            Some(_) => self.quorum.standing,
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.foca.identity().is_silent()
+    }
+
+    /// The fence as the votes are.
+    fn earned(&self) -> Fence {
         let Some(others) = self.voters() else {
             return Fence::Closed;
         };
@@ -84,23 +113,32 @@ impl Core {
         if self.joining_until.is_some() {
             return Fence::Closed;
         }
+        let least = self.half(others).filter(|_| self.is_settled());
+        let least = least.and_then(|least| self.vote(least));
         let votes = match self.quorum.standing {
-            Standing::Majority if self.quorum.is_counting() => self.vote(majority(others)),
+            Standing::Majority if self.quorum.is_counting() => {
+                self.vote(self.majority(others)).max(least)
+            }
             Standing::Majority => {
                 let ends = self.quorum.trouble.map(|trouble| trouble.grace_until);
                 let ends = ends.and_then(|at| at.checked_sub(self.config.fence));
                 let one = self.vote(1).map(|at| ends.map_or(at, |ends| at.min(ends)));
-                one.max(self.vote(majority(others)))
+                one.max(self.vote(self.majority(others))).max(least)
             }
-            Standing::Half if self.quorum.settled => half(others).and_then(|n| self.vote(n)),
-            Standing::Half | Standing::Minority => None,
+            Standing::Half => least,
+            Standing::Minority => None,
         };
         votes.map_or(Fence::Closed, |at| Fence::Until(at + self.config.fence))
     }
 
-    /// How many of the voters are with this node.
-    pub fn standing(&self) -> Standing {
-        self.quorum.standing
+    /// Whether half of the voters are enough: the fence has not been closed since they were more,
+    /// so that nobody else may claim what this node has without asking it; or it has been closed
+    /// for so long that all have settled, and this node asks anew for what it had.
+    fn is_settled(&self) -> bool {
+        let closed = self.quorum.closed_since;
+        closed.is_none_or(|at| {
+            self.quorum.judged >= at.max(self.quorum.majority_at) + self.config.settle
+        })
     }
 
     /// How a node is told that we see it. One that has just started votes for nobody before it knows
@@ -150,8 +188,9 @@ impl Core {
             // All are asked at once.
             self.tick_at = self.tick_at.min(now);
         }
+        let grace_until = now + grace;
         self.quorum.trouble = Some(Trouble {
-            grace_until: begun.unwrap_or(now + grace),
+            grace_until: begun.map_or(grace_until, |begun| begun.min(grace_until)),
             until: now + self.config.settle * 2,
         });
     }
@@ -171,6 +210,61 @@ impl Core {
         if self.quorum.trouble.is_some_and(|of| of.until <= now) {
             self.quorum.trouble = None;
         }
+        if self.quorum.open_until.is_none_or(|until| until <= now) {
+            // One vote keeps a fence open in calm times; it does not open one. Whoever has been
+            // asleep has not heard what it missed.
+            self.quorum.closed_since.get_or_insert(now);
+            self.trouble(now, Duration::ZERO);
+        }
+        self.count_votes(now);
+        let until = match self.earned() {
+            Fence::Open => Some(now + self.config.settle),
+            Fence::Until(until) => Some(until).filter(|until| now < *until),
+            Fence::Closed => None,
+        };
+        self.quorum.open_until = until.filter(|_| self.fence() != Fence::Closed);
+        if self.quorum.open_until.is_some() {
+            self.quorum.closed_since = None;
+        }
+    }
+
+    /// Goes silent after the fence has been closed for a while, so that others answer for what this
+    /// node had; and begins a life in which it answers when the votes are there again. What votes
+    /// there were are of the life before.
+    pub(super) fn speak_or_be_silent(&mut self, now: Instant) {
+        let me = *self.foca.identity();
+        let has_votes = match self.earned() {
+            Fence::Open => true,
+            Fence::Until(until) => now < until,
+            Fence::Closed => false,
+        };
+        let closed = self.quorum.closed_since;
+        let closed = closed.map(|at| at.max(self.since) + self.config.silence);
+        self.quorum.due = None;
+        let next = match closed {
+            _ if self.left => None,
+            _ if me.is_silent() => has_votes.then(|| me.outspoken()),
+            Some(at) if at <= now => Some(me.silent(me.generation.saturating_add(1))),
+            Some(at) => {
+                self.quorum.due = Some(at);
+                None
+            }
+            None => {
+                self.quorum.due = self.quorum.open_until;
+                None
+            }
+        };
+        if let Some(next) = next {
+            // What it knows of others, it goes on knowing.
+            let joining = self.joining_until;
+            self.live_as(now, next);
+            self.joining_until = joining;
+            self.judge_standing(now);
+        }
+    }
+
+    /// How the voters stand.
+    fn count_votes(&mut self, now: Instant) {
         let Some(others) = self.voters() else {
             self.quorum.standing = Standing::Minority;
             return;
@@ -182,16 +276,19 @@ impl Core {
             }
         } else if self.quorum.is_counting() {
             let is_valid = |at: &Instant| now < *at + self.config.fence;
-            let most = self.vote(majority(others)).filter(is_valid);
-            let least = half(others).and_then(|n| self.vote(n)).filter(is_valid);
-            self.quorum.majority_at = self.quorum.majority_at.max(most.unwrap_or(self.since));
+            let most = self.vote(self.majority(others)).filter(is_valid);
+            let least = self
+                .half(others)
+                .and_then(|n| self.vote(n))
+                .filter(is_valid);
+            let latest = most.map(|most| most.max(self.quorum.majority_at));
+            self.quorum.majority_at = latest.unwrap_or(self.quorum.majority_at);
             self.quorum.standing = match (most, least) {
                 (Some(_), _) => Standing::Majority,
                 (None, Some(_)) => Standing::Half,
                 (None, None) => Standing::Minority,
             };
         }
-        self.quorum.settled = now >= self.quorum.majority_at + self.config.settle;
         if self.quorum.standing == Standing::Majority {
             // Those that are still dead to us while most are with us are dead to all.
             for peer in self.peers.iter_mut().flat_map(|peers| peers.values_mut()) {
@@ -204,12 +301,25 @@ impl Core {
     fn count(&self, others: usize) -> Standing {
         let peers = self.peers.iter().flat_map(|peers| peers.values());
         let alive = |peer: &&Peer| peer.is_voter() && peer.sight.state == State::Alive;
-        let with_us = 2 * (1 + peers.filter(alive).count());
-        match with_us.cmp(&(1 + others)) {
+        let own = usize::from(self.is_voter);
+        let with_us = 2 * (own + peers.filter(alive).count());
+        match with_us.cmp(&(own + others)) {
             std::cmp::Ordering::Greater => Standing::Majority,
             std::cmp::Ordering::Equal => Standing::Half,
             std::cmp::Ordering::Less => Standing::Minority,
         }
+    }
+
+    /// So many of the other voters make more than half, with us if we are one.
+    fn majority(&self, others: usize) -> usize {
+        let own = usize::from(self.is_voter);
+        most(others + own) - own
+    }
+
+    /// So many make exactly half; `None` where that cannot be.
+    fn half(&self, others: usize) -> Option<usize> {
+        let own = usize::from(self.is_voter);
+        half(others + own).map(|half| half - own)
     }
 
     /// Asks for votes that are growing old.
@@ -256,14 +366,14 @@ impl Core {
     }
 }
 
-/// So many of the other voters make more than half, with us.
-fn majority(others: usize) -> usize {
-    others.div_ceil(2)
+/// So many of `all` voters are more than half.
+fn most(all: usize) -> usize {
+    all / 2 + 1
 }
 
-/// So many of the other voters make exactly half, with us; `None` for an odd number of voters.
-fn half(others: usize) -> Option<usize> {
-    (others % 2 == 1).then_some(others / 2)
+/// So many are exactly half; `None` for an odd number of voters.
+fn half(all: usize) -> Option<usize> {
+    all.is_multiple_of(2).then_some(all / 2)
 }
 
 #[cfg(test)]
@@ -272,14 +382,9 @@ mod tests {
 
     #[test]
     fn a_majority_is_more_than_half_of_all() {
-        for others in 1..20 {
-            let all = others + 1;
-            let most = 1 + majority(others);
-            assert!(2 * most > all && 2 * (most - 1) <= all, "{all}");
-            assert_eq!(
-                half(others).map(|n| 2 * (n + 1)),
-                (all % 2 == 0).then_some(all)
-            );
+        for all in 1..20 {
+            assert!(2 * most(all) > all && 2 * (most(all) - 1) <= all, "{all}");
+            assert_eq!(half(all).map(|n| 2 * n), (all % 2 == 0).then_some(all));
         }
     }
 }

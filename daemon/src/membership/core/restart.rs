@@ -11,7 +11,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::super::envelope::Sight;
-use super::super::identity::{FixedCodec, Id, with_members};
+use super::super::identity::{FixedCodec, with_members};
 use super::super::timers::{Effects, Timers};
 use super::Core;
 
@@ -19,10 +19,7 @@ impl Core {
     /// Begins a new life that knows nobody; sessions, facts and who has left stay known.
     pub(super) fn restart(&mut self, now: Instant) {
         let before = *self.foca.identity();
-        let me = Id {
-            generation: before.generation.saturating_add(1),
-            ..before
-        };
+        let me = before.silent(before.generation.saturating_add(1));
         let rng = SmallRng::seed_from_u64(self.rng.random());
         self.foca = Foca::new(me, self.config.for_foca(), rng, FixedCodec);
         self.effects = Effects::default();

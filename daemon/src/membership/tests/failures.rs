@@ -72,7 +72,7 @@ fn all_agree_since_when_a_member_that_came_back_has_been_alive() {
 }
 
 #[test]
-fn one_that_restarts_under_its_name_is_live_at_once_whatever_its_clock_says() {
+fn one_that_restarts_under_its_name_is_live_again_at_once_whatever_its_clock_says() {
     for generation in [1_000_000_000, 5] {
         let mut lab = Lab::running(3, 3);
         let before = lab.core(0).live().nodes[&*name(1)].generation;
@@ -90,6 +90,7 @@ fn one_that_restarts_under_its_name_is_live_at_once_whatever_its_clock_says() {
         };
         let time = lab.wait(ms(300), anew);
         println!("known again after {time:?}");
+        lab.losses.clear();
         lab.run(ms(2_000));
         assert!(lab.losses.is_empty(), "{:?}", lab.losses);
     }
@@ -105,13 +106,16 @@ fn one_that_was_dead_for_a_while_is_live_within_a_second_and_a_half_of_its_start
 }
 
 #[test]
-fn after_a_partition_each_side_sees_itself_alive_and_it_heals() {
+fn after_a_partition_the_larger_side_sees_itself_alive_and_it_heals() {
     let mut lab = Lab::running(5, 5);
     for (a, b) in [(0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4)] {
         lab.part(a, b);
     }
-    let sides = [BTreeSet::from([0, 1]), BTreeSet::from([2, 3, 4])];
-    let side = |n: usize| sides[usize::from(n > 1)].clone();
+    // Those that have too few votes are silent, and count as dead to each other.
+    let side = |n: usize| match n {
+        0 | 1 => BTreeSet::from([n]),
+        _ => BTreeSet::from([2, 3, 4]),
+    };
     lab.wait(ms(1_500), |lab| (0..5).all(|n| lab.live(n) == side(n)));
     lab.run(Duration::from_secs(30));
     assert!((0..5).all(|n| lab.live(n) == side(n) && lab.is_open(n) == (n > 1)));

@@ -126,8 +126,8 @@ proptest! {
 }
 
 /// Whatever the trouble of node 1: its fence closes before the first other node gives it up.
-fn closes_before_anybody_takes_over(mut trouble: impl FnMut(&mut Lab)) {
-    for nodes in [2, 3, 5, 9] {
+fn closes_before_anybody_takes_over(counts: &[usize], mut trouble: impl FnMut(&mut Lab)) {
+    for nodes in counts.iter().copied() {
         for seed in 0..20 {
             let mut lab = Lab::running(nodes, seed);
             lab.run(STEP * (seed as u32 * 13 % 31));
@@ -140,8 +140,7 @@ fn closes_before_anybody_takes_over(mut trouble: impl FnMut(&mut Lab)) {
             );
             lab.wait(ms(1_200), taken);
             lab.until(Duration::from_secs(3), |lab| {
-                let half = nodes == 2 && lab.standing(1) == Standing::Half;
-                assert!(half || !lab.is_open(1), "open again");
+                assert!(!lab.is_open(1), "open again");
                 false
             });
         }
@@ -150,17 +149,17 @@ fn closes_before_anybody_takes_over(mut trouble: impl FnMut(&mut Lab)) {
 
 #[test]
 fn one_that_is_cut_off_is_silent_before_anybody_takes_over_and_stays_so() {
-    closes_before_anybody_takes_over(|lab| lab.isolate(1));
+    closes_before_anybody_takes_over(&[3, 5, 9], |lab| lab.isolate(1));
 }
 
 #[test]
 fn one_that_is_frozen_is_silent_before_anybody_takes_over_and_stays_so() {
-    closes_before_anybody_takes_over(|lab| lab.freeze(1));
+    closes_before_anybody_takes_over(&[2, 3, 5, 9], |lab| lab.freeze(1));
 }
 
 #[test]
 fn one_that_only_hears_is_silent_before_anybody_takes_over() {
-    closes_before_anybody_takes_over(|lab| {
+    closes_before_anybody_takes_over(&[3, 5, 9], |lab| {
         let others = (0..lab.nodes.len()).filter(|n| *n != 1);
         lab.cut.extend(others.map(|n| (1, n)));
     });
@@ -168,7 +167,7 @@ fn one_that_only_hears_is_silent_before_anybody_takes_over() {
 
 #[test]
 fn one_that_is_only_heard_is_silent_before_anybody_takes_over() {
-    closes_before_anybody_takes_over(|lab| {
+    closes_before_anybody_takes_over(&[3, 5, 9], |lab| {
         let others = (0..lab.nodes.len()).filter(|n| *n != 1);
         lab.cut.extend(others.map(|n| (n, 1)));
     });
@@ -206,16 +205,16 @@ fn one_that_begins_does_not_answer_before_it_knows_the_others() {
 }
 
 #[test]
-fn one_that_begins_waits_half_a_second_for_those_of_whom_nobody_knows() {
+fn one_that_begins_waits_a_quarter_of_a_second_for_those_of_whom_nobody_knows() {
     let mut lab = Lab::empty(4, 5);
     (0..3).for_each(|node| lab.start(node));
     let opened = lab.wait(ms(1_000), |lab| (0..3).all(|node| lab.is_open(node)));
-    assert!(opened >= ms(500) && opened < ms(700), "{opened:?}");
+    assert!(opened >= ms(250) && opened < ms(400), "{opened:?}");
     lab.kill(1);
     lab.run(ms(150));
     lab.start(1);
     let opened = lab.wait(ms(1_000), |lab| lab.is_open(1));
-    assert!(opened >= ms(500), "nor do the others: {opened:?}");
+    assert!(opened >= ms(250), "nor do the others: {opened:?}");
 }
 
 #[test]
