@@ -82,10 +82,10 @@ impl Core {
     /// Until when this node may believe that it counts as alive, as far as is known now. In a
     /// silent life it is closed: others have been told that they may answer.
     pub fn fence(&self) -> Fence {
-        match self.earned() {
-            Fence::Open => Fence::Open,
-            Fence::Until(_) | Fence::Closed if self.is_silent() => Fence::Closed,
-            earned => earned,
+        let earned = self.earned();
+        match self.is_silent() && earned != Fence::Open {
+            true => Fence::Closed,
+            false => earned,
         }
     }
 
