@@ -16,7 +16,7 @@ use controller::kube::lease::{self, Election};
 use controller::kube::service_status::{
     self, Outcome, Outcomes, ServiceStatusWriter, Status, Wanted,
 };
-use controller::kube::speakers::{self, Speakers};
+use controller::kube::speakers;
 use controller::kube::{Role, Source, client};
 use controller::record::Assignment;
 use controller::snapshot::Snapshot;
@@ -134,7 +134,7 @@ async fn run(args: Args) -> Result<(), String> {
         until_status,
         views,
         problems: ProblemLog::default(),
-        speakers: speakers::hear(&client, namespace, Arc::default()),
+        heard: speakers::hear(&client, namespace, Arc::default()),
         conflicts: Conflicts::default(),
         rounds: None,
         done: 0,
@@ -164,7 +164,7 @@ struct Controller {
     views: watch::Sender<Arc<View>>,
     problems: ProblemLog,
     /// What speakers say of strangers on their links.
-    speakers: watch::Receiver<Arc<Speakers>>,
+    heard: speakers::Heard,
     conflicts: Conflicts,
     /// While we lead, and know what earlier leaders wrote.
     rounds: Option<Rounds>,
@@ -204,7 +204,7 @@ impl Controller {
                     due = due.into_iter().chain([again]).min();
                     continue;
                 }
-                Ok(()) = self.speakers.changed() => {}
+                Ok(()) = self.heard.speakers.changed() => {}
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {}
                 heard = signals.next() => match heard {
                     // There is nothing to read again: the API server tells of every change.
@@ -246,7 +246,7 @@ impl Controller {
         self.problems.log(&snapshot.problems);
         self.done += 1;
         let now = self.clock.now();
-        let speakers = Arc::clone(&self.speakers.borrow());
+        let speakers = Arc::clone(&self.heard.speakers.borrow());
         let (conflicts, until) = self.conflicts.next(clock::now(), &speakers.conflicts);
         let round = self.rounds.as_mut().map(|rounds| {
             rounds.set_conflicts(conflicts);
@@ -265,7 +265,10 @@ impl Controller {
         };
         let deadline = allocation.deadline;
         self.views.send_replace(Arc::new(View {
-            links: LinksView::default(),
+            links: LinksView {
+                hearings: Some(self.heard.hearings.clone()),
+                ..LinksView::default()
+            },
             node: Arc::clone(&self.node),
             problems: snapshot.problems.clone(),
             versions: snapshot.versions.clone(),

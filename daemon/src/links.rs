@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use controller::kube::speakers::Speakers;
+use controller::kube::speakers::{Hearings, Speakers};
 use imbl::OrdMap;
 use l2::MacAddr;
 use l2::responder::Fence;
@@ -72,6 +72,8 @@ pub struct LinksView {
     pub trouble: Option<Arc<str>>,
     /// Where the task can be asked for counts; `None` out of L2 mode.
     pub task: Option<LinkHandle>,
+    /// How well it is heard what speakers say of themselves in an API; `None` where there is none.
+    pub hearings: Option<watch::Receiver<Hearings>>,
 }
 
 /// L2 mode of one node, on and off as the World asks for it.

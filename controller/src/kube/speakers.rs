@@ -3,21 +3,19 @@
 //!
 //! A node has a speaker as long as there is its ConfigurationState, which goes with the speaker's Pod.
 
+mod follow;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use plan::world::ObjectName;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use tracing::debug;
+
+use follow::{Ear, follow};
 
 use super::service_bgp_status::service_of;
 use crate::crd::configuration_state::{COMPONENT_TYPE_LABEL, NODE_NAME_LABEL};
@@ -36,6 +34,17 @@ pub struct Speakers {
     pub conflicts: BTreeMap<IpAddr, Arc<str>>,
 }
 
+pub use follow::Hearings;
+
+/// What speakers say, and how well that is heard.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// What they say.
+    pub speakers: watch::Receiver<Arc<Speakers>>,
+    /// How well each kind of object is heard.
+    pub hearings: watch::Receiver<Hearings>,
+}
+
 /// What a ServiceL2Status says.
 #[derive(Clone, Debug, PartialEq)]
 struct Owner {
@@ -46,23 +55,22 @@ struct Owner {
 }
 
 /// Begins to hear what speakers say in a namespace; until it has been listed, they say what they last
-/// did. Ends with the last receiver.
-pub fn hear(
-    client: &Client,
-    namespace: &str,
-    last: Arc<Speakers>,
-) -> watch::Receiver<Arc<Speakers>> {
+/// did. Ends with the last receiver of that.
+pub fn hear(client: &Client, namespace: &str, last: Arc<Speakers>) -> Heard {
     let (publish, speakers) = watch::channel(last);
+    let (ears, hearings) = watch::channel(Hearings::new());
     let states: Api<ConfigurationState> = Api::namespaced(client.clone(), namespace);
     let statuses: Api<ServiceL2Status> = Api::namespaced(client.clone(), namespace);
     let of_speakers = watcher::Config::default().labels(&format!("{COMPONENT_TYPE_LABEL}=speaker"));
     let everybody = watcher::Config::default();
     tokio::spawn(async move {
-        let states = follow(states, of_speakers, node, |known| {
+        let ear = Ear::new("ConfigurationState", &ears);
+        let states = follow(states, of_speakers, ear, node, |known| {
             let nodes = Some(known.values().cloned().collect());
             replace(&publish, |speakers| speakers.nodes = nodes);
         });
-        let statuses = follow(statuses, everybody, owner, |known| {
+        let ear = Ear::new("ServiceL2Status", &ears);
+        let statuses = follow(statuses, everybody, ear, owner, |known| {
             let owners = Some(latest(known.values()));
             let conflicts = known
                 .values()
@@ -79,49 +87,7 @@ pub fn hear(
             () = statuses => {}
         }
     });
-    speakers
-}
-
-/// Follows all objects of a kind for ever; of each it keeps what `read` takes from it. `tell` is
-/// called with all of them after each change, from the first whole list on. Where the API server is
-/// not heard, what was known stays.
-async fn follow<K, T: PartialEq>(
-    api: Api<K>,
-    config: watcher::Config,
-    read: fn(&K) -> Option<T>,
-    tell: impl Fn(&BTreeMap<String, T>),
-) where
-    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let mut known = BTreeMap::new();
-    let mut listing = BTreeMap::new();
-    let mut events = pin!(watcher::watcher(api, config).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => listing.clear(),
-            Ok(Event::InitApply(object)) => {
-                listing.extend(read(&object).map(|read| (object.name_any(), read)));
-            }
-            Ok(Event::InitDone) => {
-                known = std::mem::take(&mut listing);
-                tell(&known);
-            }
-            Ok(Event::Apply(object)) => {
-                let before = match read(&object) {
-                    Some(read) => known.insert(object.name_any(), read),
-                    None => known.remove(&object.name_any()),
-                };
-                if before.as_ref() != known.get(&object.name_any()) {
-                    tell(&known);
-                }
-            }
-            Ok(Event::Delete(object)) => {
-                known.remove(&object.name_any());
-                tell(&known);
-            }
-            Err(error) => debug!(%error, "what speakers say of themselves is not heard"),
-        }
-    }
+    Heard { speakers, hearings }
 }
 
 fn replace(publish: &watch::Sender<Arc<Speakers>>, change: impl FnOnce(&mut Speakers)) {

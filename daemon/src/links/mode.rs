@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use controller::kube::speakers::{self, Speakers};
+use controller::kube::speakers::{self, Heard, Hearings, Speakers};
 use l2::MacAddr;
 use l2::responder::{AddressSet, Fence};
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ pub struct Mode {
     fence: watch::Receiver<Fence>,
     view: watch::Receiver<LinkView>,
     speakers: watch::Receiver<Arc<Speakers>>,
+    hearings: Option<watch::Receiver<Hearings>>,
     liveness: bool,
     /// What was last told to the others.
     told: Facts,
@@ -68,11 +69,16 @@ impl Mode {
         let (link, _) = link_io::spawn(options.responder.clone(), interfaces.clone());
         let fences = tokio::spawn(hand_on(membership.fence(), link.clone()));
         info!(liveness = options.liveness, "pools are in L2 mode");
+        let (speakers, hearings) = match cluster {
+            Some((client, namespace)) => {
+                let Heard { speakers, hearings } = speakers::hear(client, namespace, speakers);
+                (speakers, Some(hearings))
+            }
+            None => (watch::channel(speakers).1, None),
+        };
         Ok(Mode {
-            speakers: match cluster {
-                Some((client, namespace)) => speakers::hear(client, namespace, speakers),
-                None => watch::channel(speakers).1,
-            },
+            speakers,
+            hearings,
             view: link.view(),
             live: membership.live(),
             standing: membership.standing(),
@@ -98,6 +104,7 @@ impl Mode {
         LinksView {
             trouble: link.trouble.clone(),
             task: Some(self.link.clone()),
+            hearings: self.hearings.clone(),
             link,
             interfaces,
             live: self.live.borrow_and_update().clone(),

@@ -278,6 +278,7 @@ pub async fn text(observed: &Observed) -> String {
     let pools: Vec<Pool> = pools.map(|(name, usage)| Pool { name, usage }).collect();
     let refused = observed.listener.strangers();
     let mut text = String::new();
+    let of_speakers = view.links.hearings.clone();
     let daemon = [Daemon { view, refused }];
     for table in [SESSIONS, metallb::SESSIONS] {
         text::write(&mut text, table, &sessions);
@@ -298,7 +299,10 @@ pub async fn text(observed: &Observed) -> String {
             kind: kind.name(),
             hearing: hearing.clone(),
         });
-        let watched: Vec<Watched> = watched.collect();
+        let of_speakers = of_speakers.map(|heard| heard.borrow().clone());
+        let of_speakers = of_speakers.into_iter().flatten();
+        let of_speakers = of_speakers.map(|(kind, hearing)| Watched { kind, hearing });
+        let watched: Vec<Watched> = watched.chain(of_speakers).collect();
         text::write(&mut text, WATCHES, &watched);
         text::write(&mut text, metallb::WATCHES, &[watched]);
     }

@@ -47,7 +47,8 @@ pub async fn overview(observed: &Observed) -> Value {
     })
 }
 
-/// One subject, as `{SUBJECT: […]}`; `None` if there is no such subject.
+/// One subject, as `{SUBJECT: […]}`, and in `notHere` whom to ask instead; `None` if there is no such
+/// subject.
 pub async fn subject(subject: &str, observed: &Observed) -> Option<Value> {
     let view = observed.view();
     let entries = match subject {
@@ -58,7 +59,15 @@ pub async fn subject(subject: &str, observed: &Observed) -> Option<Value> {
         "nodes" => nodes(observed, &view),
         _ => return None,
     };
-    Some(json!({ subject: entries }))
+    let mut answer = json!({ subject: entries });
+    if observed.leadership.is_some() && matches!(subject, "peers" | "routes") {
+        answer["notHere"] = json!(format!(
+            "a controller has no {subject}: it gives addresses; ask the speaker of a node, such as \
+             with: kubectl --namespace herald-system exec daemonset/herald-speaker -- /herald status \
+             {subject}"
+        ));
+    }
+    Some(answer)
 }
 
 /// The whole World, as lists of objects. Passwords are not in it.

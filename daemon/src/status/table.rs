@@ -93,9 +93,10 @@ pub fn text(answer: &Value) -> String {
     let mut parts: Vec<String> = header(answer).into_iter().collect();
     for (name, columns) in SUBJECTS {
         if let Value::Array(entries) = &answer[name] {
-            parts.push(match entries.is_empty() {
-                true => format!("no {name}\n"),
-                false => table(columns, entries),
+            parts.push(match (entries.is_empty(), &answer["notHere"]) {
+                (true, Value::String(why)) => format!("{why}\n"),
+                (true, _) => format!("no {name}\n"),
+                (false, _) => table(columns, entries),
             });
         }
     }
@@ -241,6 +242,13 @@ mod tests {
         ] {
             assert!(line.contains(part), "{line}");
         }
+    }
+
+    #[test]
+    fn who_has_none_says_who_has() {
+        assert_eq!(text(&json!({"peers": []})), "no peers\n");
+        let elsewhere = json!({"peers": [], "notHere": "ask a speaker"});
+        assert_eq!(text(&elsewhere), "ask a speaker\n");
     }
 
     #[test]

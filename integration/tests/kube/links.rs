@@ -58,6 +58,7 @@ fn one_node_answers_says_so_and_leaves_the_address_to_another_when_it_is_cordone
     let node = segment.nodes[owner].name();
     let assigned = format!("announcing from node \"{node}\" with protocol \"layer2\"");
     segment.await_event(&service, "nodeAssigned", &[&assigned]);
+    assert_heard(&segment);
     let name = format!("{}/web", segment.namespace);
     let speaker = &segment.speakers[owner];
     assert_metrics(&segment, &name, addresses, Some(owner));
@@ -81,6 +82,17 @@ fn one_node_answers_says_so_and_leaves_the_address_to_another_when_it_is_cordone
             .ok_or(format!("{statuses:?}"))
     });
     assert_metrics(&segment, &name, addresses, None);
+}
+
+/// That what speakers say of themselves is heard by them and by the controller.
+fn assert_heard(segment: &Segment) {
+    for daemon in segment.speakers.iter().chain([&segment.controller]) {
+        for kind in ["ConfigurationState", "ServiceL2Status"] {
+            let up = format!("herald_watch_up{{kind=\"{kind}\"}}");
+            let is_up = || daemon.metric(&up).filter(|up| *up == 1.0).map(|_| ());
+            eventually(&up, SOON, || is_up().ok_or("it is not heard".to_owned()));
+        }
+    }
 }
 
 /// That MetalLB's metrics of these addresses are those of their owner, and no other has any.

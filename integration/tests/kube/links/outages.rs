@@ -35,10 +35,13 @@ fn a_speaker_that_was_killed_while_the_api_server_is_away_answers_again() {
     let speaker = &scene.segment.speakers[owner];
     assert_eq!(speakers(speaker).expect("a status"), 3);
     assert_secret(speaker);
+    let up = "herald_watch_up{kind=\"ServiceL2Status\"}";
+    assert_eq!(speaker.metric(up), Some(0.0));
     scene.cluster.start_apiserver();
     speaker.await_ready();
     scene.assert_stays(owner);
     scene.segment.await_status("web", owner);
+    assert_heard(&scene.segment);
 }
 
 #[test]

@@ -42,6 +42,22 @@ fn the_leader_names_what_is_wrong_in_its_configuration_state_and_by_an_event() {
 }
 
 #[test]
+fn a_controller_says_who_has_the_peers_and_routes() {
+    let Some(cluster) = Shared::join() else {
+        return;
+    };
+    let balancer = Balancer::start(&cluster, &cluster.lab);
+    for subject in ["peers", "routes"] {
+        let answer = balancer.replicas[0].status(subject).expect("an answer");
+        assert_eq!(answer[subject], json!([]), "{answer}");
+        let elsewhere = answer["notHere"].as_str().unwrap_or_default();
+        assert!(elsewhere.contains("daemonset/herald-speaker"), "{answer}");
+    }
+    let answer = balancer.replicas[0].status("pools").expect("an answer");
+    assert_eq!(answer.get("notHere"), None);
+}
+
+#[test]
 fn what_the_api_server_refuses_of_the_leaders_reports_is_reported_later() {
     let Some(cluster) = Shared::join() else {
         return;
