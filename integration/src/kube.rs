@@ -21,6 +21,7 @@ pub mod gate;
 pub mod herald;
 pub mod kubectl;
 pub mod node;
+pub mod outage;
 pub mod pod;
 pub mod segment;
 pub mod shared;

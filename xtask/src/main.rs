@@ -67,7 +67,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        help: "run the benchmarks, optionally one: codec, adj_out, plan, l2, process; `bench kube`, `bench l2failover`, `bench l2partitions` and `bench l2load` only by their names",
+        help: "run the benchmarks, optionally one: codec, adj_out, plan, l2, process; `bench kube`, `bench l2failover`, `bench l2outage`, `bench l2partitions` and `bench l2load` only by their names",
         run: checks::bench,
     },
     Verb {

@@ -249,6 +249,11 @@ impl Daemon {
         self.folder.join("state.json")
     }
 
+    /// Where a speaker keeps the keys of speakers.
+    pub fn kept_keys(&self) -> PathBuf {
+        self.state().with_added_extension("keys")
+    }
+
     /// `herald status SUBJECT -o json`.
     pub fn status(&self, subject: &str) -> Result<Value, String> {
         self.ask(&["status", subject, "-o", "json"])

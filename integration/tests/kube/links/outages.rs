@@ -1,7 +1,6 @@
 //! L2 mode while the API server is away: what speakers know of each other carries on by itself.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 
 use integration::kube::client::Patch;
 use integration::kube::gate::Fault;
@@ -122,14 +121,9 @@ fn await_speakers(speaker: &Daemon, expected: usize) {
     });
 }
 
-/// Where the keys are, beside a state file.
-fn keys(state: &Path) -> PathBuf {
-    state.with_added_extension("keys")
-}
-
 /// That the keys that are kept are for nobody else, and in no log.
 fn assert_secret(speaker: &Daemon) {
-    let keys = keys(&speaker.state());
+    let keys = speaker.kept_keys();
     let mode = std::fs::metadata(&keys).expect("a file").permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     let secret = std::fs::read_to_string(&keys).expect("keys");
@@ -177,9 +171,7 @@ impl Scene {
         };
         let owner = scene.owner();
         scene.segment.await_status("web", owner);
-        for node in 0..scene.segment.speakers.len() {
-            scene.await_kept(node, owner);
-        }
+        scene.segment.await_kept("web", owner);
         Some(scene)
     }
 
@@ -194,23 +186,6 @@ impl Scene {
         for address in self.addresses {
             self.segment.await_owner(&self.witness, address, node);
         }
-    }
-
-    /// Waits until a speaker has on disk what it needs to start without the API server.
-    fn await_kept(&self, node: usize, owner: usize) {
-        let path = self.segment.speakers[node].state();
-        let (owner, service) = (self.segment.nodes[owner].name(), &self.segment.namespace);
-        let owners = json!([[{"namespace": service, "name": "web"}, owner]]);
-        eventually("what is known is kept", LATER, || {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            let state: Value = serde_json::from_str(&text).unwrap_or_default();
-            let speakers = state["speakers"].as_array().map_or(0, Vec::len);
-            let is_kept = state["owners"] == owners && speakers == self.segment.nodes.len();
-            match is_kept && keys(&path).exists() {
-                true => Ok(()),
-                false => Err(text),
-            }
-        });
     }
 
     /// Begins traffic through both addresses.
