@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use controller::kube::speakers::{Hearings, Speakers};
+use controller::kube::speakers::{self, Hearings, Speakers};
 use imbl::OrdMap;
 use l2::MacAddr;
 use l2::responder::Fence;
@@ -25,7 +25,7 @@ use plan::World;
 use plan::elect::{Elections, Elector};
 use plan::health::{self, Class, Why};
 use plan::tenure::{Presence, Returned, Tenure};
-use plan::world::{self, Ready};
+use plan::world::{self, Failback, Ready};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -95,6 +95,9 @@ pub struct Links {
     acquainted_by: Instant,
     /// The last one handed to elections.
     known: Arc<world::Links>,
+    /// Addresses are to stay with whoever has them ([`Failback::Never`]), and who that is was last
+    /// heard before this node began.
+    may_have_moved: bool,
     /// Link-layer addresses of other speakers, also of those that are gone: they may come back.
     macs: BTreeMap<Arc<str>, BTreeSet<MacAddr>>,
     /// As last told.
@@ -125,6 +128,7 @@ impl Links {
             mode: None,
             acquainted_by: now(),
             known: Arc::default(),
+            may_have_moved: false,
             macs: BTreeMap::new(),
             elections: Elections::default(),
             due: None,
@@ -182,6 +186,7 @@ impl Links {
         if let Some(live) = &seen.live {
             world.liveness = live.liveness();
         }
+        self.may_have_moved = stays(world) && !knows_owners(&seen);
         self.know(now, world, &seen, &speakers);
         seen.health = self.options.health;
         seen.elections = self.elector.next(world);
@@ -323,7 +328,17 @@ impl Links {
         live.all(|(node, speaker)| **node == *self.me || speaker.facts.is_some())
     }
 
+    /// How far this node may trust in what it knows of who answers.
     fn trust(&self, now: Instant, seen: &LinksView, fence: Fence) -> Trust {
+        let trust = self.trust_in_others(now, seen, fence);
+        match self.may_have_moved && trust == Trust::Full {
+            // Who has an address keeps it, and that may be another one.
+            true => Trust::Probe,
+            false => trust,
+        }
+    }
+
+    fn trust_in_others(&self, now: Instant, seen: &LinksView, fence: Fence) -> Trust {
         if now < self.acquainted_by && !self.is_acquainted(seen) {
             return Trust::None;
         }
@@ -365,6 +380,22 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 fn in_l2_mode(world: &World) -> bool {
     let mut advertisements = world.l2_advertisements.values();
     advertisements.any(|ad| world.pools.values().any(|pool| ad.pools.selects(pool)))
+}
+
+/// Whether an L2Advertisement leaves addresses with whoever has them.
+fn stays(world: &World) -> bool {
+    let mut advertisements = world.l2_advertisements.values();
+    advertisements.any(|ad| ad.failback == Failback::Never)
+}
+
+/// Whether it has been heard since this node began who answers for what. Without an API nobody says.
+fn knows_owners(seen: &LinksView) -> bool {
+    let Some(hearings) = &seen.hearings else {
+        return true;
+    };
+    let hearings = hearings.borrow();
+    let of_owners = hearings.get(speakers::OWNERS);
+    of_owners.is_some_and(|hearing| hearing.listed)
 }
 
 /// Who answers for each address, as speakers say of the Services that hold it.

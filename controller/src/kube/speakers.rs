@@ -23,6 +23,9 @@ use crate::crd::service_bgp_status::NODE_LABEL;
 use crate::crd::service_l2_status::AddressConflict;
 use crate::crd::{ConfigurationState, ServiceL2Status};
 
+/// The kind that says who answers for what, in [`Hearings`].
+pub const OWNERS: &str = "ServiceL2Status";
+
 /// What speakers say, as last heard. `None` until it has been listed for the first time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speakers {
@@ -69,7 +72,7 @@ pub fn hear(client: &Client, namespace: &str, last: Arc<Speakers>) -> Heard {
             let nodes = Some(known.values().cloned().collect());
             replace(&publish, |speakers| speakers.nodes = nodes);
         });
-        let ear = Ear::new("ServiceL2Status", &ears);
+        let ear = Ear::new(OWNERS, &ears);
         let statuses = follow(statuses, everybody, ear, owner, |known| {
             let owners = Some(latest(known.values()));
             let conflicts = known

@@ -349,20 +349,25 @@ impl Segment {
     /// Waits until every speaker has on disk what it needs to start without the API server, and knows
     /// this owner of a Service.
     pub fn await_kept(&self, service: &str, owner: usize) {
-        let owner = self.nodes[owner].name();
-        let owners = json!([[{"namespace": self.namespace, "name": service}, owner]]);
-        for speaker in &self.speakers {
-            eventually("what is known is kept", SOON, || {
-                let text = std::fs::read_to_string(speaker.state()).unwrap_or_default();
-                let state: Value = serde_json::from_str(&text).unwrap_or_default();
-                let speakers = state["speakers"].as_array().map_or(0, Vec::len);
-                let is_kept = state["owners"] == owners && speakers == self.nodes.len();
-                match is_kept && speaker.kept_keys().exists() {
-                    true => Ok(()),
-                    false => Err(text),
-                }
-            });
+        for node in 0..self.nodes.len() {
+            self.await_kept_by(node, service, owner);
         }
+    }
+
+    /// The same of one.
+    pub fn await_kept_by(&self, node: usize, service: &str, owner: usize) {
+        let (speaker, owner) = (&self.speakers[node], self.nodes[owner].name());
+        let owners = json!([[{"namespace": self.namespace, "name": service}, owner]]);
+        eventually("what is known is kept", SOON, || {
+            let text = std::fs::read_to_string(speaker.state()).unwrap_or_default();
+            let state: Value = serde_json::from_str(&text).unwrap_or_default();
+            let speakers = state["speakers"].as_array().map_or(0, Vec::len);
+            let is_kept = state["owners"] == owners && speakers == self.nodes.len();
+            match is_kept && speaker.kept_keys().exists() {
+                true => Ok(()),
+                false => Err(text),
+            }
+        });
     }
 
     /// Waits until an Event of that reason about an object has all these words.

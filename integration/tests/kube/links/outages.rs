@@ -73,6 +73,34 @@ fn nothing_is_lost_while_the_api_server_is_away_and_an_owner_that_dies_is_replac
 }
 
 #[test]
+fn what_never_goes_back_does_not_either_to_who_does_not_know_that_it_has_moved() {
+    let Some(mut scene) = Scene::start_with("never") else {
+        return;
+    };
+    let first = scene.owner();
+    scene.segment.speakers[first].kill();
+    let other = scene
+        .segment
+        .await_other(&scene.witness, scene.addresses[0], first);
+    scene.await_owner(other);
+    scene.segment.await_kept_by(other, "web", other);
+    scene.cluster.kill_apiserver();
+    // It has kept that it was the owner, and nobody is there to say that it is no more.
+    scene.segment.relaunch(first);
+    await_speakers(&scene.segment.speakers[first], 3);
+    scene.assert_stays(other);
+    scene.cluster.start_apiserver();
+    scene.segment.speakers[first].await_ready();
+    scene.assert_stays(other);
+    scene.cluster.kill_apiserver();
+    scene.segment.speakers[other].kill();
+    let third = scene
+        .segment
+        .await_other(&scene.witness, scene.addresses[0], other);
+    scene.await_owner(third);
+}
+
+#[test]
 fn a_speaker_that_knows_an_old_key_gets_the_new_one_with_the_api_server() {
     Lab::open(NEEDS);
     let Some(cluster) = Shared::join() else {
@@ -153,6 +181,11 @@ struct Scene {
 
 impl Scene {
     fn start() -> Option<Scene> {
+        Scene::start_with("immediate")
+    }
+
+    /// With addresses that go back so.
+    fn start_with(failback: &str) -> Option<Scene> {
         Lab::open(NEEDS)?;
         let lab = Lab::open(kube::NEEDS)?;
         let options = Options {
@@ -160,7 +193,9 @@ impl Scene {
             ..Options::default()
         };
         let cluster = ControlPlane::start_with(&lab, options);
-        let segment = Plan::of(&cluster, &lab).start();
+        let mut plan = Plan::of(&cluster, &lab);
+        plan.advertisement = json!({ "failback": failback });
+        let segment = plan.start();
         let (addresses, witness) = web(&segment, &lab);
         let scene = Scene {
             witness,
