@@ -9,6 +9,7 @@ pub mod failure;
 pub mod holding;
 pub mod keys;
 mod mode;
+mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -25,14 +26,14 @@ use plan::World;
 use plan::elect::{Elections, Elector};
 use plan::health::{self, Class, Why};
 use plan::tenure::{Presence, Returned, Tenure};
-use plan::world::{self, Failback, Ready};
+use plan::world::{self, Failback};
 use tokio::sync::watch;
 use tracing::info;
 
 use crate::clock::{now, sleep_until};
 use crate::link_io::interfaces::Interfaces;
 use crate::link_io::{LinkHandle, LinkView};
-use crate::membership::{Addresses, Live, Standing};
+use crate::membership::{Live, Standing};
 use holding::{Facts, Holding, Trust};
 use keys::Keys;
 use mode::Mode;
@@ -181,7 +182,12 @@ impl Links {
         let speakers = mode.speakers();
         self.speakers = Arc::clone(&speakers);
         let port = self.options.membership.port();
-        mode.set_peers(addresses(world, speakers.nodes.as_ref(), port));
+        mode.set_peers(peers::addresses(
+            world,
+            speakers.nodes.as_ref(),
+            self.options.health,
+            port,
+        ));
         let mut seen = mode.see();
         if let Some(live) = &seen.live {
             world.liveness = live.liveness();
@@ -408,20 +414,4 @@ fn owners(world: &World, speakers: &Speakers) -> OrdMap<IpAddr, Arc<str>> {
             held.map(|address| (*address, Arc::clone(node)))
         })
         .collect()
-}
-
-/// The nodes whose speakers count, and where they hear: those that the API server does not hold
-/// out, as long as there are any.
-fn addresses(world: &World, speakers: Option<&BTreeSet<Arc<str>>>, port: u16) -> Addresses {
-    let nodes = world.nodes.values();
-    let nodes = nodes.filter(|node| speakers.is_none_or(|known| known.contains(&node.name)));
-    let is_out = |node: &world::Node| node.ready != Ready::True || node.out_of_service;
-    let all_out = nodes.clone().all(|node| is_out(node));
-    let counted = nodes.filter(|node| all_out || !is_out(node));
-    let hears = |node: &Arc<world::Node>| {
-        let ips = node.internal_ips.iter();
-        let at = ips.map(|ip| SocketAddr::new(*ip, port)).collect();
-        (Arc::clone(&node.name), at)
-    };
-    counted.map(hears).collect()
 }
