@@ -1,4 +1,8 @@
 //! How often rounds may be.
+//!
+//! A round takes the time of what changed, some microseconds, and then this never makes it wait. But
+//! Services that lack something, and shared addresses, are looked at in each round: with 10,000 that
+//! wait for an address it takes 10 ms, and each change in a burst would pay for that.
 
 use std::time::Duration;
 
@@ -13,6 +17,7 @@ const REST: u32 = 19;
 const AHEAD: Duration = Duration::from_millis(400);
 /// The longest rest.
 const LONGEST: Duration = Duration::from_millis(200);
+
 /// When the next round may begin. What changes until then is part of it.
 #[derive(Debug)]
 pub struct Pace {

@@ -8,10 +8,8 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_secs(1);
 /// It is where it used less CPU time than that in [`LOOK`].
 const QUIET: Duration = Duration::from_millis(30);
-/// After so much CPU time there is memory worth giving back.
-const WORTH: Duration = Duration::from_millis(50);
-/// After so many looks there is, too: little work needs much code.
-const LOOKS: u32 = 30;
+/// After so much CPU time there is memory worth giving back: little work needs much code.
+const WORTH: Duration = Duration::from_millis(10);
 
 /// Keeps the allocator to two arenas, and large pieces out of them. By default each thread gets an
 /// arena, and what a burst of work leaves in them stays resident: several MiB in a daemon that is to
@@ -38,18 +36,16 @@ pub fn limit_arenas() {}
 
 /// Gives memory back whenever the process has worked and is quiet again.
 pub async fn keep_small() {
-    let (mut last, mut trimmed, mut looks) = (cpu_time(), Duration::ZERO, 0);
+    let (mut last, mut trimmed) = (cpu_time(), Duration::ZERO);
     loop {
         sleep(LOOK).await;
-        looks += 1;
         let now = cpu_time();
         let is_quiet = now.saturating_sub(last) < QUIET;
-        let is_worth = now.saturating_sub(trimmed) >= WORTH || looks >= LOOKS;
         last = now;
-        if is_quiet && is_worth {
+        if is_quiet && now.saturating_sub(trimmed) >= WORTH {
             tokio::task::block_in_place(trim);
             last = cpu_time();
-            (trimmed, looks) = (last, 0);
+            trimmed = last;
         }
     }
 }
