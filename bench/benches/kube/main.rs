@@ -111,20 +111,6 @@ fn run(lab: &Lab, options: &Options) {
     let mut restarts = Table::new(restart::COLUMNS);
 
     idle(&Herald::start(lab), options, &mut latencies, &mut memory);
-    match metallb::Programs::find() {
-        Ok(programs) => {
-            idle(
-                &MetalLb::start(lab, &programs),
-                options,
-                &mut latencies,
-                &mut memory,
-            );
-            let scene = MetalLb::start(lab, &programs);
-            bursts.row(burst::measure(&scene, METALLB));
-            memory.row(scene.memory(&format!("{METALLB} Services")));
-        }
-        Err(missing) => println!("MetalLB is not run: {missing}\n{}", release::METALLB),
-    }
 
     let largest = options.sizes.iter().copied().max().unwrap_or(0);
     for size in options.sizes.iter().copied() {
@@ -139,6 +125,20 @@ fn run(lab: &Lab, options: &Options) {
         if size == largest && options.restarts {
             restarts.rows(restart::measure(lab, &mut scene, size));
         }
+    }
+    match metallb::Programs::find() {
+        Ok(programs) => {
+            idle(
+                &MetalLb::start(lab, &programs),
+                options,
+                &mut latencies,
+                &mut memory,
+            );
+            let scene = MetalLb::start(lab, &programs);
+            bursts.row(burst::measure(&scene, METALLB));
+            memory.row(scene.memory(&format!("{METALLB} Services")));
+        }
+        Err(missing) => println!("MetalLB is not run: {missing}\n{}", release::METALLB),
     }
     for table in [latencies, bursts, memory, restarts] {
         println!("{table}");

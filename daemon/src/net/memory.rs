@@ -8,10 +8,12 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_secs(1);
 /// It is where it used less CPU time than that in [`LOOK`].
 const QUIET: Duration = Duration::from_millis(30);
-/// After so much CPU time there is memory worth giving back: little work needs much code.
+/// After so much CPU time there is memory worth giving back.
 const WORTH: Duration = Duration::from_millis(10);
+/// After so many looks there is, too: the least work needs much code.
+const LOOKS: u32 = 10;
 
-/// Keeps the allocator to two arenas, and large pieces out of them. By default each thread gets an
+/// Keeps the allocator to one arena, and large pieces out of it. By default each thread gets an
 /// arena, and what a burst of work leaves in them stays resident: several MiB in a daemon that is to
 /// idle below ten. And once a large piece has been freed the next ones come from an arena, where
 /// small ones settle behind them and keep their place resident; with a threshold that is set they
@@ -19,7 +21,7 @@ const WORTH: Duration = Duration::from_millis(10);
 #[cfg(target_env = "gnu")]
 #[allow(unsafe_code, reason = "the C library has no safe interface to mallopt")]
 pub fn limit_arenas() {
-    const ARENAS: libc::c_int = 2;
+    const ARENAS: libc::c_int = 1;
     /// Octets, from which on a piece is mapped by itself: the C library's first value.
     const LARGE: libc::c_int = 128 * 1024;
     // SAFETY: mallopt takes two integers and only sets a number in the allocator. It is called
@@ -36,16 +38,18 @@ pub fn limit_arenas() {}
 
 /// Gives memory back whenever the process has worked and is quiet again.
 pub async fn keep_small() {
-    let (mut last, mut trimmed) = (cpu_time(), Duration::ZERO);
+    let (mut last, mut trimmed, mut looks) = (cpu_time(), Duration::ZERO, 0);
     loop {
         sleep(LOOK).await;
+        looks += 1;
         let now = cpu_time();
         let is_quiet = now.saturating_sub(last) < QUIET;
+        let is_worth = now.saturating_sub(trimmed) >= WORTH || looks >= LOOKS;
         last = now;
-        if is_quiet && now.saturating_sub(trimmed) >= WORTH {
+        if is_quiet && is_worth {
             tokio::task::block_in_place(trim);
             last = cpu_time();
-            trimmed = last;
+            (trimmed, looks) = (last, 0);
         }
     }
 }
