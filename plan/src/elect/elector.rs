@@ -170,7 +170,7 @@ impl Known {
             let mut together = BTreeSet::new();
             let services = component(address, &self.holders, world, &mut together);
             let services = found(&services, world);
-            let owner = owner(electorate, &together, &services).and_then(|e| e.owner);
+            let owner = key(&together, &services).and_then(|key| electorate.owner(key, &services));
             for address in together {
                 touched.remove(&address);
                 let elected = self.elected(address, owner.as_ref(), world, me, electorate);
@@ -241,20 +241,15 @@ fn component(
     services
 }
 
-/// The election for addresses that go together. What is hashed is the first address of the first
+/// What is hashed in the election for addresses that go together: the first address of the first
 /// Service, as in MetalLB, or where Services that share have different first ones, the least of
 /// those.
-fn owner(
-    electorate: &Electorate<'_>,
-    together: &BTreeSet<IpAddr>,
-    services: &[&Service],
-) -> Option<Election> {
+fn key(together: &BTreeSet<IpAddr>, services: &[&Service]) -> Option<IpAddr> {
     let of_service = |service: &&Service| {
         let mut held = service.assigned.iter();
         held.find(|address| together.contains(*address)).copied()
     };
-    let key = services.iter().filter_map(of_service).min()?;
-    Some(electorate.elect(key, services))
+    services.iter().filter_map(of_service).min()
 }
 
 /// The election for a Service, with why each other node is not elected; `None` where none of its
@@ -278,5 +273,6 @@ pub fn election_of(
     let first = held.find(|address| holders.contains_key(*address))?;
     let mut together = BTreeSet::new();
     let services = component(*first, &holders, world, &mut together);
-    owner(&electorate, &together, &found(&services, world))
+    let services = found(&services, world);
+    Some(electorate.elect(key(&together, &services)?, &services))
 }

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use super::{Election, Interfaces, NotElected};
-use crate::health::{self, Class, Health, Why};
+use crate::health::{self, Class, Health};
 use crate::labels::{Labels, any_or_all};
 use crate::pools::RangeIndex;
 use crate::world::{
@@ -23,15 +24,29 @@ pub struct Electorate<'a> {
     pools: RangeIndex<usize>,
     /// The L2Advertisements of each pool.
     advertisements: Vec<Vec<&'a L2Advertisement>>,
-    nodes: Vec<(Arc<str>, &'a Labels, Health)>,
+    nodes: Vec<Candidate<'a>>,
     /// Who has an address as its own.
     own: BTreeMap<IpAddr, &'a Arc<str>>,
 }
 
-/// How good a candidate is: the least is elected. Its class, how many of the Services that hold the
-/// address it can serve (all, unless they are being changed), whether it has to leave the address to
-/// another one for now, its preference, its hash.
-type Rank = (Class, Reverse<usize>, Waits, Reverse<u32>, [u8; 32]);
+/// What is known of a node, for every address.
+struct Candidate<'a> {
+    name: Arc<str>,
+    labels: &'a Labels,
+    health: Health,
+    /// `None`: not known.
+    interfaces: Option<&'a BTreeSet<Arc<str>>>,
+    /// It has just come back.
+    returned: bool,
+}
+
+/// L2Advertisements; hardly ever more than a few.
+type Some4<'a> = SmallVec<[&'a L2Advertisement; 4]>;
+
+/// How good a candidate is: the least is elected, and of equals the one with the least hash. Its
+/// class, how many of the Services that hold the address it can serve (all, unless they are being
+/// changed), whether it has to leave the address to another one for now, its preference.
+type Rank = (Class, Reverse<usize>, Waits, Reverse<u32>);
 
 /// Whether a candidate leaves the address to others that are as good: because another one has it
 /// ([`Failback::Never`]); because it has just come.
@@ -44,9 +59,12 @@ impl<'a> Electorate<'a> {
         let known = known.map(|node: &Arc<Node>| (Arc::clone(&node.name), &node.labels));
         let me = me.filter(|me| !world.nodes.contains_key(*me));
         let named = known.chain(me.map(|me| (Arc::from(me), &Labels::NONE)));
-        let judged = named.map(|(name, labels)| {
-            let health = health::judge(&name, world, options);
-            (name, labels, health)
+        let judged = named.map(|(name, labels)| Candidate {
+            labels,
+            health: health::judge(&name, world, options),
+            interfaces: world.links.interfaces.get(&name),
+            returned: world.links.returned.contains(&name),
+            name,
         });
         let of_pool = |pool: &Arc<Pool>| -> Vec<&'a L2Advertisement> {
             let all = world.l2_advertisements.values().map(Arc::as_ref);
@@ -65,56 +83,85 @@ impl<'a> Electorate<'a> {
         }
     }
 
-    /// Who answers for the address. `key` is what is hashed: the first address of the Service, so
-    /// that both of one Service have one owner. `holders` are all Services that hold it; where they
-    /// disagree, a node that can serve all of them is better than one that cannot.
+    /// Who answers for the address, and why each other node does not. `key` is what is hashed: the
+    /// first address of the Service, so that both of one Service have one owner. `holders` are all
+    /// Services that hold it; where they disagree, a node that can serve all of them is better than
+    /// one that cannot.
     pub fn elect(&self, key: IpAddr, holders: &[&Service]) -> Election {
+        let hash = Hash::of(key);
+        let mut others = BTreeMap::new();
+        let mut candidates: Vec<(Rank, [u8; 32], &Candidate<'a>)> = Vec::new();
+        self.judge(key, holders, |node, judged| match judged {
+            Ok(rank) => candidates.push((rank, hash.with(&node.name), node)),
+            Err(reason) => {
+                others.insert(Arc::clone(&node.name), reason);
+            }
+        });
+        candidates.sort_by_key(|(rank, hash, _)| (*rank, *hash));
+        let mut candidates = candidates.into_iter();
+        let Some(((best, ..), _, owner)) = candidates.next() else {
+            let owner = None;
+            return Election { owner, others };
+        };
+        let owner = &owner.name;
+        others.extend(candidates.map(|((class, ..), _, node)| {
+            let reason = match class == best {
+                true => NotElected::OtherNode(Arc::clone(owner)),
+                false => NotElected::Node(node.health.why),
+            };
+            (Arc::clone(&node.name), reason)
+        }));
+        let owner = Some(Arc::clone(owner));
+        Election { owner, others }
+    }
+
+    /// Who answers for the address, as [`Electorate::elect`] says, for a third of the work.
+    pub fn owner(&self, key: IpAddr, holders: &[&Service]) -> Option<Arc<str>> {
+        let mut best: Option<Rank> = None;
+        let mut equals: Vec<&Candidate<'a>> = Vec::new();
+        self.judge(key, holders, |node, judged| {
+            let Ok(rank) = judged else { return };
+            if best.is_none_or(|best| rank < best) {
+                best = Some(rank);
+                equals.clear();
+            }
+            if best == Some(rank) {
+                equals.push(node);
+            }
+        });
+        let hash = Hash::of(key);
+        let owner = equals.iter().min_by_key(|node| hash.with(&node.name));
+        owner.map(|node| Arc::clone(&node.name))
+    }
+
+    /// Says of every node how good a candidate it is, or why it is none.
+    fn judge<'s>(
+        &'s self,
+        key: IpAddr,
+        holders: &[&Service],
+        mut take: impl FnMut(&'s Candidate<'a>, Result<Rank, NotElected>),
+    ) {
         let advertisements = self.advertisements_of(key);
         let failback = advertisements.into_iter().flatten();
         let failback = failback.map(|ad| ad.failback).max().unwrap_or_default();
         let owner = self.world.links.owners.get(&key).map(Arc::as_ref);
-        let mut others = BTreeMap::new();
-        let mut candidates: Vec<(Rank, &Arc<str>, Why)> = Vec::new();
         let endpoints: Vec<Vec<&Endpoint>> = holders.iter().map(|s| self.usable(&s.name)).collect();
         let held = holders.iter().flat_map(|service| &service.assigned);
         let held = held.chain([&key]);
         let own: BTreeSet<&Arc<str>> = held.filter_map(|at| self.own.get(at).copied()).collect();
-        for (name, labels, health) in &self.nodes {
-            let other = own.iter().find(|other| **other != name);
+        for node in &self.nodes {
+            let other = own.iter().find(|other| ***other != node.name);
             let candidate = match (advertisements, other) {
                 (Some(_), Some(other)) => Err(NotElected::NodeAddress(Arc::clone(other))),
-                (Some(all), None) => {
-                    self.candidate(name, labels, *health, all, holders, &endpoints)
-                }
+                (Some(all), None) => candidate(node, all, holders, &endpoints),
                 (None, _) => Err(NotElected::IpNotAllowed),
             };
-            match candidate {
-                Ok((served, score)) => {
-                    let waits = self.waits(name, failback, owner);
-                    let hash = hash(name, key);
-                    let rank = (health.class, Reverse(served), waits, Reverse(score), hash);
-                    candidates.push((rank, name, health.why));
-                }
-                Err(reason) => {
-                    others.insert(Arc::clone(name), reason);
-                }
-            }
+            let rank = candidate.map(|(served, score)| {
+                let waits = waits(node, failback, owner);
+                (node.health.class, Reverse(served), waits, Reverse(score))
+            });
+            take(node, rank);
         }
-        candidates.sort();
-        let mut candidates = candidates.into_iter();
-        let Some(((best, ..), owner, _)) = candidates.next() else {
-            let owner = None;
-            return Election { owner, others };
-        };
-        others.extend(candidates.map(|((class, ..), name, why)| {
-            let reason = match class == best {
-                true => NotElected::OtherNode(Arc::clone(owner)),
-                false => NotElected::Node(why),
-            };
-            (Arc::clone(name), reason)
-        }));
-        let owner = Some(Arc::clone(owner));
-        Election { owner, others }
     }
 
     /// Whether the address is in a pool in L2 mode.
@@ -151,59 +198,58 @@ impl<'a> Electorate<'a> {
         self.advertisements.get(self.pools.find(address)?)
     }
 
-    fn waits(&self, name: &str, failback: Failback, owner: Option<&str>) -> Waits {
-        let returned = self.world.links.returned.contains(name);
-        let has_other = owner.is_some_and(|owner| owner != name);
-        match failback {
-            Failback::Immediate => (false, false),
-            Failback::Delayed => (false, returned),
-            Failback::Never => (has_other, returned),
-        }
-    }
-
-    /// How many of the holders the node can serve, and how much it is preferred; or why it is no
-    /// candidate: what keeps it from serving the first of them.
-    fn candidate(
-        &self,
-        name: &str,
-        labels: &Labels,
-        health: Health,
-        advertisements: &[&L2Advertisement],
-        holders: &[&Service],
-        endpoints: &[Vec<&Endpoint>],
-    ) -> Result<(usize, u32), NotElected> {
-        let here = advertisements
-            .iter()
-            .filter(|ad| any_or_all(&ad.node_selectors, labels));
-        let here: Vec<&L2Advertisement> = here.copied().collect();
-        if here.is_empty() {
-            return Err(NotElected::NotOwner);
-        }
-        let interfaces = self.world.links.interfaces.get(name);
-        let reached = here.iter().copied();
-        let reached: Vec<_> = reached.filter(|ad| is_reached(ad, interfaces)).collect();
-        let mut scores = Vec::new();
-        let mut refused = None;
-        for (service, usable) in holders.iter().zip(endpoints) {
-            match serves(name, labels, health, (&here, &reached), service, usable) {
-                Ok(score) => scores.push(score),
-                Err(reason) => {
-                    refused.get_or_insert(reason);
-                }
-            }
-        }
-        match (scores.iter().max(), refused) {
-            (Some(score), _) => Ok((scores.len(), *score)),
-            (None, refused) => Err(refused.unwrap_or(NotElected::NoEndpoints)),
-        }
-    }
-
     fn usable(&self, service: &ObjectName) -> Vec<&'a Endpoint> {
         let first = (service.clone(), Arc::from(""));
         let slices = self.world.endpoint_slices.range(first..);
         let own = slices.take_while(|((name, _), _)| name == service);
         let endpoints = own.flat_map(|(_, slice)| &slice.endpoints);
         endpoints.filter(|endpoint| endpoint.is_usable()).collect()
+    }
+}
+
+fn waits(node: &Candidate<'_>, failback: Failback, owner: Option<&str>) -> Waits {
+    let has_other = owner.is_some_and(|owner| owner != &*node.name);
+    match failback {
+        Failback::Immediate => (false, false),
+        Failback::Delayed => (false, node.returned),
+        Failback::Never => (has_other, node.returned),
+    }
+}
+
+/// How many of the holders the node can serve, and how much it is preferred; or why it is no
+/// candidate: what keeps it from serving the first of them.
+fn candidate(
+    node: &Candidate<'_>,
+    advertisements: &[&L2Advertisement],
+    holders: &[&Service],
+    endpoints: &[Vec<&Endpoint>],
+) -> Result<(usize, u32), NotElected> {
+    let here = advertisements.iter().copied();
+    let here: Some4<'_> = here
+        .filter(|ad| any_or_all(&ad.node_selectors, node.labels))
+        .collect();
+    if here.is_empty() {
+        return Err(NotElected::NotOwner);
+    }
+    let reached = here.iter().copied();
+    let reached: Some4<'_> = reached
+        .filter(|ad| is_reached(ad, node.interfaces))
+        .collect();
+    let (mut served, mut best, mut refused) = (0, None, None);
+    for (service, usable) in holders.iter().zip(endpoints) {
+        match serves(node, (&here, &reached), service, usable) {
+            Ok(score) => {
+                served += 1;
+                best = best.max(Some(score));
+            }
+            Err(reason) => {
+                refused.get_or_insert(reason);
+            }
+        }
+    }
+    match (best, refused) {
+        (Some(score), _) => Ok((served, score)),
+        (None, refused) => Err(refused.unwrap_or(NotElected::NoEndpoints)),
     }
 }
 
@@ -230,9 +276,7 @@ fn is_reached(ad: &L2Advertisement, interfaces: Option<&BTreeSet<Arc<str>>>) -> 
 /// How much the node is preferred for the Service, or why it cannot serve it. The reasons come in
 /// MetalLB's order.
 fn serves(
-    name: &str,
-    labels: &Labels,
-    health: Health,
+    node: &Candidate<'_>,
     (here, reached): (&[&L2Advertisement], &[&L2Advertisement]),
     service: &Service,
     usable: &[&Endpoint],
@@ -245,21 +289,21 @@ fn serves(
     if for_it.any(|ad| !ad.may_share(service)) {
         return Err(NotElected::SharedIpWithServiceSelector);
     }
-    if health.class == Class::Excluded {
-        return Err(NotElected::Node(health.why));
+    if node.health.class == Class::Excluded {
+        return Err(NotElected::Node(node.health.why));
     }
     let reached = reached.iter().filter(|ad| ad.is_for(service));
     if reached.clone().next().is_none() {
         return Err(NotElected::NoInterface);
     }
     let preferred = reached.flat_map(|ad| &ad.preferred_nodes);
-    let preferred = preferred.filter(|entry| entry.preference.matches(labels));
+    let preferred = preferred.filter(|entry| entry.preference.matches(node.labels));
     let score = preferred.map(|entry| u32::from(entry.weight)).sum();
     let local = service.external_traffic_policy == ExternalTrafficPolicy::Local;
     let mut nodes = usable.iter().map(|endpoint| endpoint.node.as_deref());
     match (
         usable.is_empty(),
-        local && !nodes.any(|node| node == Some(name)),
+        local && !nodes.any(|at| at == Some(&*node.name)),
     ) {
         (true, _) => Err(NotElected::NoEndpoints),
         (false, true) => Err(NotElected::NoLocalEndpoints),
@@ -267,7 +311,16 @@ fn serves(
     }
 }
 
-/// MetalLB's: the smallest octets win.
-fn hash(node: &str, address: IpAddr) -> [u8; 32] {
-    Sha256::digest(format!("{node}#{address}")).into()
+/// MetalLB's: of a node's name, `#` and the address. The smallest octets win.
+struct Hash(String);
+
+impl Hash {
+    fn of(address: IpAddr) -> Hash {
+        Hash(format!("#{address}"))
+    }
+
+    fn with(&self, node: &str) -> [u8; 32] {
+        let hash = Sha256::new().chain_update(node).chain_update(&self.0);
+        hash.finalize().into()
+    }
 }
