@@ -320,6 +320,7 @@ impl Links {
             owners: &self.known.owners,
             view: &seen.link,
             trust: self.trust(now, seen, mode.fence()),
+            joins: seen.live.as_ref().is_some_and(|live| live.joins(&self.me)),
         };
         let next = self.holding.next(now, facts);
         let held = next.addresses.len();

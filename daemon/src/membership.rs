@@ -106,6 +106,7 @@ mod envelope;
 pub mod facts;
 mod identity;
 pub mod keyring;
+mod log;
 mod peer;
 mod session;
 mod task;
@@ -140,6 +141,9 @@ pub const MAX_DATAGRAM: usize = 1280 - 40 - 8;
 /// How long the task may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// Members that begin within this time of each other begin together.
+const TOGETHER: Duration = Duration::from_secs(2);
+
 /// Node names and where their speakers may be reached.
 pub type Addresses = BTreeMap<Arc<str>, Vec<SocketAddr>>;
 
@@ -151,6 +155,13 @@ pub struct Live {
 }
 
 impl Live {
+    /// Whether others were there before this node: by more than what members that begin together
+    /// differ by.
+    pub fn joins(&self, me: &str) -> bool {
+        let own = self.nodes.get(me).map(|node| node.since);
+        own.is_some_and(|own| self.nodes.values().any(|one| one.since + TOGETHER < own))
+    }
+
     /// As the plan takes it.
     pub fn liveness(&self) -> Liveness {
         Liveness::Live(self.nodes.keys().cloned().collect())

@@ -35,8 +35,11 @@ pub struct Holding {
     held: BTreeMap<IpAddr, Held>,
     /// Who else was last elected for an address.
     others: BTreeMap<IpAddr, Arc<str>>,
-    /// What this node has claimed, and so has probed before; as long as somebody is elected for it.
+    /// What this node has claimed, and so has probed before, or others had before it began; as long
+    /// as somebody is elected for it.
     had: BTreeSet<IpAddr>,
+    /// It has been trusted once.
+    begun: bool,
     /// The node stops: it takes nothing any more.
     leaving: bool,
 }
@@ -61,6 +64,9 @@ pub struct Facts<'a> {
     pub view: &'a LinkView,
     /// How far this node may trust that it knows who else answers.
     pub trust: Trust,
+    /// Other nodes have been there for longer than this one: whatever there is when it begins, they
+    /// have probed.
+    pub joins: bool,
 }
 
 /// How far this node may trust that nobody else answers for what it was elected for.
@@ -93,6 +99,10 @@ impl Holding {
         if facts.trust == Trust::None {
             self.held.clear();
             return Next::default();
+        }
+        if !std::mem::replace(&mut self.begun, true) && facts.joins {
+            let elected = facts.elections.by_address.keys();
+            self.had.extend(elected.copied());
         }
         let mut next = Next::default();
         if !self.leaving {

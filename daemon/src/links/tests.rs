@@ -25,6 +25,7 @@ struct Scene {
     owners: OrdMap<IpAddr, Arc<str>>,
     view: LinkView,
     trust: Trust,
+    joins: bool,
 }
 
 impl Scene {
@@ -36,6 +37,7 @@ impl Scene {
             owners: OrdMap::new(),
             view: LinkView::default(),
             trust: Trust::Full,
+            joins: false,
         }
     }
 
@@ -63,6 +65,7 @@ impl Scene {
             owners: &self.owners,
             view: &self.view,
             trust: self.trust,
+            joins: self.joins,
         };
         self.holding.next(self.now, facts)
     }
@@ -235,4 +238,15 @@ fn only_an_address_that_another_one_would_replace_is_given_up() {
         let next = scene.elect_for(Some("me"), replaceable);
         assert_eq!(next.addresses[&vip()].on_conflict, expected);
     }
+}
+
+#[test]
+fn one_that_begins_beside_others_probes_only_what_is_new_since() {
+    let mut scene = Scene::new();
+    scene.joins = true;
+    assert_eq!(claim(&scene.elect(Some("me"))), Some(Claim::TakenOver));
+    let mut scene = Scene::new();
+    scene.joins = true;
+    scene.next();
+    assert_eq!(claim(&scene.elect(Some("me"))), Some(Claim::FirstEver));
 }

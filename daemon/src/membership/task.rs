@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::core::{Core, Counters, Seed, Standing, Transmit};
+use super::log::Log;
 use super::{Addresses, Config, Facts, Keyring, Live, MAX_DATAGRAM};
 use crate::clock::sleep_until;
 use crate::panics::{self, Restarts};
@@ -96,6 +97,7 @@ struct Task<'a> {
     mapped: bool,
     unsent: u64,
     logged: Option<Instant>,
+    log: Log,
 }
 
 impl Task<'_> {
@@ -123,6 +125,7 @@ impl Task<'_> {
             mapped,
             unsent: 0,
             logged: None,
+            log: Log::default(),
         };
         inbox.peers.mark_changed();
         inbox.facts.mark_changed();
@@ -225,7 +228,11 @@ impl Task<'_> {
         }
     }
 
-    fn tell(&self, inbox: &Inbox) {
+    fn tell(&mut self, inbox: &Inbox) {
+        let state = (self.core.fence(), self.core.standing());
+        let suspects = self.core.suspects();
+        self.log
+            .look(Instant::now(), self.core.live(), suspects, state);
         let live = self.core.live();
         inbox.live.send_if_modified(|told| {
             let new = told.as_ref().is_none_or(|told| !Arc::ptr_eq(told, live));

@@ -282,6 +282,7 @@ impl Node {
             owners: &self.world.links.owners,
             view: &self.view,
             trust: self.trust(now),
+            joins: live.joins(&self.name),
         };
         let next = self.holding.next(now, facts);
         let own = BTreeSet::from([self.mac]);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sim::{Kind, Outcome, Schedule};
+use plan::world::Failback;
+use sim::{Cluster, Kind, Outcome, Schedule};
 
 /// Schedules that were once broken:
 ///
@@ -59,6 +60,38 @@ fn two_answer_no_longer_than_the_fence_and_somebody_always_does() {
         two > Duration::ZERO && nobody > Duration::ZERO,
         "nothing happened"
     );
+}
+
+/// From the death of a node until one answers for each address, in the median and at most.
+fn failover(nodes: usize) -> (Duration, Duration) {
+    let step = Duration::from_millis(5);
+    let mut times: Vec<Duration> = (0..21)
+        .map(|seed| {
+            let mut cluster = Cluster::new(nodes, 8, Failback::Delayed, seed);
+            cluster.run(Duration::from_secs(12) + step * (seed as u32 * 7 % 31));
+            cluster.kill(1);
+            let begun = cluster.now;
+            while !cluster.watch.is_settled() && cluster.now < begun + Duration::from_secs(5) {
+                cluster.run(step);
+            }
+            cluster.now - begun
+        })
+        .collect();
+    times.sort();
+    (times[10], times[20])
+}
+
+#[test]
+fn what_a_dead_node_had_is_answered_for_within_a_second_by_one_that_is_left_too() {
+    for nodes in [2, 3, 5] {
+        let (median, most) = failover(nodes);
+        println!("{nodes} nodes: {median:?}, at most {most:?}");
+        assert!(most < Duration::from_secs(1), "{nodes} nodes: {most:?}");
+        assert!(
+            median < Duration::from_millis(600),
+            "{nodes} nodes: {median:?}"
+        );
+    }
 }
 
 #[test]

@@ -87,9 +87,9 @@ impl Probing {
     pub const DIVIDED: Probing = Probing {
         num: 3,
         wait: Duration::ZERO,
-        min: Duration::from_millis(30),
-        max: Duration::from_millis(30),
-        announce_wait: Duration::from_millis(40),
+        min: Duration::from_millis(20),
+        max: Duration::from_millis(20),
+        announce_wait: Duration::from_millis(25),
     };
 
     /// The same with every time within its bounds.

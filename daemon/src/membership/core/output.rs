@@ -1,9 +1,11 @@
 //! What comes out of a [`Core`].
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::envelope::State;
 use super::super::keyring::KeyId;
 use super::super::{Live, LiveNode};
 use super::Core;
@@ -59,6 +61,13 @@ impl Core {
     /// Who is alive; this node always is. The same `Arc` until it changes.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Who is suspect.
+    pub fn suspects(&self) -> BTreeSet<Arc<str>> {
+        let peers = self.peers.iter().flat_map(|peers| peers.values());
+        let suspects = peers.filter(|peer| peer.sight.state == State::Suspect);
+        suspects.map(|peer| Arc::clone(&peer.name)).collect()
     }
 
     /// What has been counted.
