@@ -116,19 +116,31 @@ impl Core {
         let least = self.half(others).filter(|_| self.is_settled());
         let least = least.and_then(|least| self.vote(least));
         let votes = match self.quorum.standing {
-            Standing::Majority if self.quorum.is_counting() => {
-                self.vote(self.majority(others)).max(least)
-            }
-            Standing::Majority => {
-                let ends = self.quorum.trouble.map(|trouble| trouble.grace_until);
-                let ends = ends.and_then(|at| at.checked_sub(self.config.fence));
-                let one = self.vote(1).map(|at| ends.map_or(at, |ends| at.min(ends)));
-                one.max(self.vote(self.majority(others))).max(least)
-            }
+            Standing::Majority => self.votes_of_most(others).max(least),
             Standing::Half => least,
             Standing::Minority => None,
         };
         votes.map_or(Fence::Closed, |at| Fence::Until(at + self.config.fence))
+    }
+
+    /// Since when this node has the votes that a majority takes.
+    fn votes_of_most(&self, others: usize) -> Option<Instant> {
+        let most = self.vote(self.majority(others));
+        if self.quorum.is_counting() {
+            return most;
+        }
+        let ends = self.quorum.trouble.map(|trouble| trouble.grace_until);
+        let ends = ends.and_then(|at| at.checked_sub(self.config.fence));
+        let one = self.vote(1).map(|at| ends.map_or(at, |ends| at.min(ends)));
+        one.max(most)
+    }
+
+    /// When what is taken for a majority is none any more, unless there are other votes by then.
+    fn majority_until(&self) -> Option<Instant> {
+        let others = self.voters().filter(|others| *others > 0)?;
+        let is_most = self.quorum.standing == Standing::Majority;
+        let votes = self.votes_of_most(others).unwrap_or(self.since);
+        is_most.then(|| votes + self.config.fence)
     }
 
     /// Whether half of the voters are enough: the fence has not been closed since they were more,
@@ -216,6 +228,10 @@ impl Core {
             self.quorum.closed_since.get_or_insert(now);
             self.trouble(now, Duration::ZERO);
         }
+        if self.majority_until().is_some_and(|until| until <= now) {
+            // One of two has its own vote: that is half of them.
+            self.trouble(now, Duration::ZERO);
+        }
         self.count_votes(now);
         let until = match self.earned() {
             Fence::Open => Some(now + self.config.settle),
@@ -250,7 +266,8 @@ impl Core {
                 None
             }
             None => {
-                self.quorum.due = self.quorum.open_until;
+                let open_until = self.quorum.open_until;
+                self.quorum.due = open_until.into_iter().chain(self.majority_until()).min();
                 None
             }
         };

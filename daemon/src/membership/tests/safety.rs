@@ -125,6 +125,41 @@ proptest! {
     }
 }
 
+/// Found by the property: one of two that was cut off, started anew and heard again.
+#[test]
+fn one_of_two_is_no_majority_while_the_other_may_have_given_it_up() {
+    let rows: [(u64, &[(u16, Act)]); 2] = [
+        (
+            12262425281361512388,
+            &[
+                (364, Act::Heal),
+                (0, Act::Part(1, 0)),
+                (730, Act::Start(0)),
+                (373, Act::Loss(1)),
+                (1_353, Act::Loss(1)),
+                (125, Act::Heal),
+            ],
+        ),
+        (
+            2629223251067076216,
+            &[
+                (961, Act::OneWay(0, 1)),
+                (576, Act::Thaw(0)),
+                (1_494, Act::Start(0)),
+                (71, Act::Freeze(1)),
+                (902, Act::Start(1)),
+                (536, Act::Isolate(0)),
+                (185, Act::Heal),
+                (85, Act::Heal),
+            ],
+        ),
+    ];
+    for (seed, acts) in rows {
+        let judged = never_open_after_all_others_have_given_it_up(2, seed, acts);
+        assert!(judged.is_ok(), "{seed}: {judged:?}");
+    }
+}
+
 /// Whatever the trouble of node 1: its fence closes before the first other node gives it up.
 fn closes_before_anybody_takes_over(counts: &[usize], mut trouble: impl FnMut(&mut Lab)) {
     for nodes in counts.iter().copied() {
