@@ -116,7 +116,8 @@ fn judge_node(node: &Node, liveness: &Liveness, options: Options) -> Health {
     Health { class, why }
 }
 
-fn is_live(name: &str, liveness: &Liveness) -> bool {
+/// Whether the node's speaker answers, or nobody looks.
+pub(crate) fn is_live(name: &str, liveness: &Liveness) -> bool {
     match liveness {
         Liveness::Off => true,
         Liveness::Live(live) => live.contains(name),

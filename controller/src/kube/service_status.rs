@@ -121,6 +121,18 @@ pub struct Finished {
     pub outcome: Outcome,
 }
 
+impl Finished {
+    /// What is told of two changes of one Service of which nobody has been told. A second one that
+    /// found it written already is of that same write.
+    fn follow(&mut self, next: &Finished) {
+        let was_written = matches!(self.outcome, Outcome::Written { .. });
+        match was_written && next.outcome == Outcome::Unchanged && self.uid == next.uid {
+            true => self.round = next.round,
+            false => self.clone_from(next),
+        }
+    }
+}
+
 /// Finished changes by Service, the newest of each.
 pub type Outcomes = BTreeMap<ObjectName, Finished>;
 
@@ -352,7 +364,10 @@ impl Task {
             since: wanted.since,
             outcome,
         };
-        lock(&self.shared.outcomes).insert(name, finished);
+        lock(&self.shared.outcomes)
+            .entry(name)
+            .and_modify(|last| last.follow(&finished))
+            .or_insert(finished);
         self.shared.finished.notify_one();
     }
 }

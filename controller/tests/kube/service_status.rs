@@ -151,6 +151,22 @@ async fn what_is_cleared_leaves_the_reason_and_what_is_not_ours_leaves_nothing()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_of_which_nobody_was_told_is_not_forgotten_for_one_that_was_not_needed() {
+    let fake = Fake::new();
+    services(&fake, 1);
+    let writer = start(&fake);
+    submit(&fake, &writer, 0, pending());
+    writer.settled().await;
+    let mut again = wanted(&fake, 0, pending());
+    again.round = 2;
+    writer.submit(BTreeMap::from([(name(0), again)]));
+    writer.settled().await;
+    let finished = writer.outcomes().await.remove(&name(0)).expect("one");
+    assert!(matches!(finished.outcome, Outcome::Written { .. }));
+    assert_eq!(finished.round, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_reason_is_written_again_only_if_it_is_about_something_else() {
     let fake = Fake::new();
     services(&fake, 1);

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::{ADDRESS_V4, ControlPlane, PORT};
+use crate::lab::next_number;
 
 /// How long a ServiceAccount's token lasts, in seconds: longer than any test.
 const LIFETIME: u32 = 86_400;
@@ -35,6 +36,8 @@ pub(super) fn write_kubeconfig(
     token: &str,
 ) -> PathBuf {
     let path = folder.join(file_name(user));
+    // Others may read the one that is there meanwhile.
+    let new = folder.join(format!("{}.{}", file_name(user), next_number()));
     let mut cluster = json!({"server": server});
     if let Some(authority) = authority {
         cluster["certificate-authority"] = json!(authority);
@@ -54,8 +57,9 @@ pub(super) fn write_kubeconfig(
     let mut open = OpenOptions::new();
     open.write(true).create(true).truncate(true).mode(0o600);
     let written = open
-        .open(&path)
-        .and_then(|mut file| file.write_all(format!("{config:#}\n").as_bytes()));
+        .open(&new)
+        .and_then(|mut file| file.write_all(format!("{config:#}\n").as_bytes()))
+        .and_then(|()| std::fs::rename(&new, &path));
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path
 }

@@ -13,7 +13,7 @@ use integration::kube::segment::{NEEDS, Plan, Segment, Witness};
 use integration::kube::shared::Shared;
 use integration::lab::Lab;
 use integration::segment::capture::clock;
-use integration::wait::{SOON, eventually};
+use integration::wait::{SOON, eventually, eventually_equal};
 use serde_json::{Value, json};
 
 /// Three nodes on the segment of a shared cluster, changed before they start.

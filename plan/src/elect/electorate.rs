@@ -38,6 +38,9 @@ struct Candidate<'a> {
     interfaces: Option<&'a BTreeSet<Arc<str>>>,
     /// It has just come back.
     returned: bool,
+    /// Its speaker does not answer. Where any does, such a node is no candidate: it would not answer
+    /// for the address either.
+    is_silent: bool,
 }
 
 /// L2Advertisements; hardly ever more than a few.
@@ -59,8 +62,12 @@ impl<'a> Electorate<'a> {
         let known = known.map(|node: &Arc<Node>| (Arc::clone(&node.name), &node.labels));
         let me = me.filter(|me| !world.nodes.contains_key(*me));
         let named = known.chain(me.map(|me| (Arc::from(me), &Labels::NONE)));
+        let known_live = |name: &str| health::is_live(name, &world.liveness);
+        let mut names = world.nodes.keys().map(Arc::as_ref).chain(me);
+        let any_is_live = names.any(known_live);
         let judged = named.map(|(name, labels)| Candidate {
             labels,
+            is_silent: any_is_live && !known_live(&name),
             health: health::judge(&name, world, options),
             interfaces: world.links.interfaces.get(&name),
             returned: world.links.returned.contains(&name),
@@ -156,6 +163,10 @@ impl<'a> Electorate<'a> {
                 (Some(all), None) => candidate(node, all, holders, &endpoints),
                 (None, _) => Err(NotElected::IpNotAllowed),
             };
+            let candidate = candidate.and_then(|candidate| match node.is_silent {
+                true => Err(NotElected::Node(node.health.why)),
+                false => Ok(candidate),
+            });
             let rank = candidate.map(|(served, score)| {
                 let waits = waits(node, failback, owner);
                 (node.health.class, Reverse(served), waits, Reverse(score))

@@ -106,6 +106,22 @@ fn liveness_switched_off_is_not_nobody_alive() {
 }
 
 #[test]
+fn a_node_whose_speaker_is_gone_is_no_candidate_where_another_answers() {
+    let mut world = world(&["iris1", "iris2"]);
+    world.liveness = live(&["iris1"]);
+    edit(&mut world, "iris1", |node| node.ready = Ready::False);
+    let election = elect(&world, &service());
+    assert_eq!(election.owner.as_deref(), Some("iris1"));
+    let why = NotElected::Node(Why::SpeakerNotLive);
+    assert_eq!(election.others["iris2"], why);
+    // Nor where that one may not.
+    edit(&mut world, "iris1", |node| node.network_unavailable = true);
+    let election = elect(&world, &service());
+    assert_eq!(election.owner, None);
+    assert_eq!(election.others["iris2"], why);
+}
+
+#[test]
 fn a_local_service_is_owned_where_it_has_a_usable_endpoint() {
     let mut local = service();
     local.external_traffic_policy = ExternalTrafficPolicy::Local;

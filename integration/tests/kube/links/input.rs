@@ -24,9 +24,11 @@ fn an_interface_that_no_node_has_is_named_and_nobody_answers_until_it_is_there()
     segment.herald.put(l2_advertisement(NAME, both));
     let owner = segment.owner(&witness, addresses[0]);
     segment.await_owner(&witness, addresses[1], owner);
-    let statuses = segment.statuses();
-    let interfaces: Vec<&Value> = statuses.iter().map(|one| &one["interfaces"]).collect();
-    assert_eq!(interfaces, [&json!([{"name": LINK}, {"name": "nope0"}])]);
+    let named = vec![json!([{"name": LINK}, {"name": "nope0"}])];
+    eventually_equal("the interfaces in the status", SOON, &named, || {
+        let statuses = segment.statuses().into_iter();
+        statuses.map(|one| one["interfaces"].clone()).collect()
+    });
 }
 
 #[test]
