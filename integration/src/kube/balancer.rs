@@ -66,6 +66,16 @@ impl<'a> Balancer<'a> {
         self.herald.put(pool);
     }
 
+    /// Waits until the first replica knows these pools: a Service that is created after them may be
+    /// heard of before them.
+    pub fn await_pools(&self, names: &[&str]) {
+        for name in names {
+            eventually(&format!("pool {name} is known"), SOON, || {
+                self.replicas[0].entry("pools", name)
+            });
+        }
+    }
+
     /// Creates a Service. `more` is merged into it: annotations, labels, spec.
     pub fn service(&self, name: &str, more: Value) {
         self.cluster

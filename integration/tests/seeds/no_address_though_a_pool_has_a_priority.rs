@@ -20,6 +20,7 @@ fn a_pool_with_only_a_priority_serves_everybody_lower_numbers_first() {
     );
     balancer.pool("c-20", &["10.56.2.0/32"], priority(20));
     balancer.pool("d-10", &["10.56.1.0/32"], priority(10));
+    balancer.await_pools(&["a-without", "b-unset", "c-20", "d-10"]);
     let expected = ["10.56.1.0", "10.56.2.0", "10.56.3.0", "10.56.4.0"];
     for (number, address) in expected.iter().enumerate() {
         let name = format!("s{number}");

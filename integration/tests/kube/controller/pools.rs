@@ -44,6 +44,7 @@ fn a_pool_serves_the_namespaces_and_services_that_it_is_for() {
         balancer.pool(name, &[range], json!({ "serviceAllocation": allocation }));
     }
     balancer.pool("rest", &["10.52.4.0/28"], json!({}));
+    balancer.await_pools(&["elsewhere", "by-label", "both", "by-team", "rest"]);
     balancer.service("gold", labelled(json!({"tier": "gold"})));
     balancer.await_addresses("gold", &["10.52.1.0"]);
     balancer.service("silver", labelled(json!({"tier": "silver"})));
