@@ -257,9 +257,12 @@ impl Links {
             if let Some(facts) = &speaker.facts {
                 let told = facts.interfaces();
                 interfaces.insert(Arc::clone(node), told.keys().cloned().collect());
-                self.macs
-                    .insert(Arc::clone(node), told.values().copied().collect());
             }
+        }
+        let known = seen.live.iter().flat_map(|live| live.facts());
+        for (node, facts) in known.filter(|(node, _)| **node != self.me) {
+            let told = facts.interfaces().values();
+            self.macs.insert(Arc::clone(node), told.copied().collect());
         }
         if let Some(own) = &seen.interfaces {
             let names = own.usable().map(|one| Arc::clone(&one.name)).collect();
@@ -312,7 +315,7 @@ impl Links {
     /// Hands this node's addresses to the task. How many there are.
     fn hold(&mut self, now: Instant, seen: &LinksView) -> usize {
         let Some(mode) = &self.mode else { return 0 };
-        if !self.is_acquainted(seen) {
+        if now < self.acquainted_by && !self.is_acquainted(seen) {
             self.due = self.due.into_iter().chain([self.acquainted_by]).min();
         }
         let facts = Facts {

@@ -2,7 +2,7 @@
 //! counts as alive: SWIM over UDP, sealed with a shared key.
 //!
 //! Each member also tells all others a small value, [`facts::Facts`]: through which interfaces it
-//! answers.
+//! answers. Members pass on what others have told.
 //!
 //! [`core::Core`] is the protocol as a value; foca does SWIM in it. [`task`] gives it a socket and
 //! the clock. [`Live`] says who is alive (for `plan::world::Liveness`), [`MembershipHandle::fence`]
@@ -152,6 +152,8 @@ pub type Addresses = BTreeMap<Arc<str>, Vec<SocketAddr>>;
 pub struct Live {
     /// By node name; this node is always among them.
     pub nodes: BTreeMap<Arc<str>, LiveNode>,
+    /// What is known of the facts of others: one that is dead to this node may answer all the same.
+    pub absent: BTreeMap<Arc<str>, Arc<Facts>>,
 }
 
 impl Live {
@@ -160,6 +162,13 @@ impl Live {
     pub fn joins(&self, me: &str) -> bool {
         let own = self.nodes.get(me).map(|node| node.since);
         own.is_some_and(|own| self.nodes.values().any(|one| one.since + TOGETHER < own))
+    }
+
+    /// What nodes last told of themselves, this one too, whether they are alive or not.
+    pub fn facts(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Facts>)> {
+        let nodes = self.nodes.iter();
+        let live = nodes.filter_map(|(node, speaker)| Some((node, speaker.facts.as_ref()?)));
+        live.chain(&self.absent)
     }
 
     /// As the plan takes it.
@@ -176,8 +185,8 @@ pub struct LiveNode {
     /// Since when it has been alive in this life. All members agree about it as well as a datagram
     /// is fast, whatever their clocks say, as each node tells its own age.
     pub since: Instant,
-    /// What it tells of itself; `None` until that has been heard. While it is being heard anew
-    /// after a restart, what it told before.
+    /// What it tells of itself; `None` until that has been heard, from it or others. While it is
+    /// being heard anew after a restart, what it told before.
     pub facts: Option<Arc<Facts>>,
 }
 

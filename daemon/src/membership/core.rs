@@ -81,6 +81,10 @@ pub struct Core {
     live: Arc<Live>,
     /// What the others are told of this node; `None` for nothing yet.
     facts: Option<Version>,
+    /// The number of the first version of them.
+    first_version: u64,
+    /// All versions of all nodes, as one number.
+    facts_digest: u64,
     /// Moment 0 of what is told as [`Envelope::stamp`].
     epoch: Instant,
     /// When this life began.
@@ -155,6 +159,8 @@ impl Core {
             transmits: VecDeque::new(),
             live: Arc::new(live),
             facts: None,
+            first_version: me.generation,
+            facts_digest: 0,
             // Moment 0 means "none".
             epoch: now.checked_sub(Duration::from_micros(1)).unwrap_or(now),
             since: now,
@@ -202,6 +208,7 @@ impl Core {
                 self.note(done);
             }
         }
+        self.sum_facts();
         self.tick_at = self.tick_at.min(now);
         self.settle(now);
     }
@@ -310,7 +317,7 @@ impl Core {
         for node in suspects {
             self.send(now, node, true, &[]);
         }
-        self.tell_facts(now, false);
+        self.ask_for_facts(now);
         self.ask_for_votes(now);
         self.settle(now);
     }
@@ -442,14 +449,13 @@ impl Core {
             stamp: self.stamp(now),
             echo_stamp: peer.stamp,
             age: micros(now.saturating_duration_since(self.since)),
-            // What is known of an earlier session says nothing to the next one.
-            seen: draft.unproven.map_or(peer.facts.seen, |_| 0),
+            facts: self.facts_digest,
             digest: self.digest(),
             sight: self.vote_for(peer),
         };
         let undoubted = match draft.content {
             Content::Swim => self.undoubted(draft.message),
-            Content::Facts | Content::Leave | Content::View => None,
+            Content::Facts | Content::Leave | Content::View | Content::Versions => None,
         };
         let body = envelope.encode(undoubted.as_deref().unwrap_or(draft.message));
         self.sequence += 1;

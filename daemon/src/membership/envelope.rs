@@ -1,5 +1,5 @@
-//! The body of a datagram: what every one says, and after that a message of foca, the sender's
-//! facts, or nothing.
+//! The body of a datagram: what every one says, and after that a message of foca, facts, views, or
+//! nothing.
 
 use super::identity::{Id, NodeId};
 
@@ -49,8 +49,8 @@ pub struct Envelope {
     pub echo_stamp: u64,
     /// For how long the sender has been in this life.
     pub age: u64,
-    /// The version of the receiver's facts that the sender has; 0 for none.
-    pub seen: u64,
+    /// Which versions of the facts of all nodes the sender has, as one number; 0 for none.
+    pub facts: u64,
     /// Which nodes the sender sees alive, as one number.
     pub digest: u64,
     /// How the sender sees the receiver.
@@ -62,12 +62,14 @@ pub struct Envelope {
 pub enum Content {
     /// A message of foca, or nothing.
     Swim,
-    /// The sender's facts ([`super::facts`]).
+    /// Facts of some nodes ([`super::facts`]).
     Facts,
     /// Nothing; the sender goes, and will not answer any more.
     Leave,
     /// All that the sender knows of all members.
     View,
+    /// Which versions of whose facts the sender has ([`super::facts::name`]).
+    Versions,
 }
 
 /// Octets of an [`Envelope`].
@@ -86,6 +88,7 @@ impl Envelope {
             Content::Facts => 1,
             Content::Leave => 2,
             Content::View => 3,
+            Content::Versions => 4,
         });
         for number in [
             self.challenge,
@@ -93,7 +96,7 @@ impl Envelope {
             self.stamp,
             self.echo_stamp,
             self.age,
-            self.seen,
+            self.facts,
             self.digest,
         ] {
             out.extend(number.to_be_bytes());
@@ -128,6 +131,7 @@ impl Envelope {
             [1] => Content::Facts,
             [2] => Content::Leave,
             [3] => Content::View,
+            [4] => Content::Versions,
             [_] => return None,
         };
         let envelope = Envelope {
@@ -140,7 +144,7 @@ impl Envelope {
             stamp: number(&mut rest)?,
             echo_stamp: number(&mut rest)?,
             age: number(&mut rest)?,
-            seen: number(&mut rest)?,
+            facts: number(&mut rest)?,
             digest: number(&mut rest)?,
             sight: Sight {
                 state: match take(&mut rest)? {
@@ -187,7 +191,7 @@ mod tests {
             stamp: 4,
             echo_stamp: 5,
             age: 6,
-            seen: 9,
+            facts: 9,
             digest: 10,
             sight: Sight {
                 state: State::Suspect,

@@ -1,13 +1,18 @@
 //! What a member tells all others of itself: a small value, replaced as a whole.
 //!
-//! Every datagram says which version of its receiver's facts its sender has. Whoever changes its
-//! facts sends them to all live members at once, and to those that still say another version after
-//! [`super::Config::gossip`], then after twice as long each time, at most
-//! [`super::Config::retry_most`]. They are part of no life: a member with new facts goes on living,
-//! and one that comes back is known by its last ones until it has told others.
+//! Whoever changes its facts sends them to all live members at once. From then on every member is
+//! as good a source of them as their owner: each datagram has a digest of all facts that its sender
+//! has, and a member whose digest differs from ours for longer than [`super::Config::gossip`] is
+//! told which versions we have, then after twice as long each time, at most
+//! [`super::Config::retry_most`]. It answers with what is later. So facts get past a lost datagram,
+//! and past a cut between two members that a third one hears; and one that begins knows the
+//! link-layer addresses of those that are dead to it as well, which may answer on the segment.
 //!
-//! On the wire: the version (8 octets, from 1 in each run of the sender); how many interfaces; of
-//! each the length of its name, the name, and its MAC.
+//! Facts are part of no life: a member with new facts goes on living, and one that comes back is
+//! known by its last ones until it has told others.
+//!
+//! On the wire, one node's after another's: the node (16 octets), the version (8 octets), how many
+//! interfaces; of each the length of its name, the name, and its MAC.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +20,16 @@ use std::time::{Duration, Instant};
 
 use l2::MacAddr;
 
+use super::identity::NodeId;
+
 /// Interfaces of one node that others are told of, at most.
 pub const MAX_INTERFACES: usize = 32;
 /// Octets of an interface's name, at most (IFNAMSIZ less its end, netdevice(7)).
 pub const MAX_NAME: usize = 15;
-/// Octets of facts on the wire, at most.
-pub const MAX_LEN: usize = 8 + 1 + MAX_INTERFACES * (1 + MAX_NAME + 6);
+/// Octets of one node's facts on the wire, at most.
+pub const MAX_LEN: usize = NodeId::LEN + 8 + 1 + MAX_INTERFACES * (1 + MAX_NAME + 6);
+/// Octets of the name of a version: the node and the number.
+pub const NAME_LEN: usize = NodeId::LEN + 8;
 
 /// What a member tells of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,20 +58,20 @@ impl Facts {
     }
 }
 
-/// Facts and their number in this run of their node; a later one is higher.
+/// Facts and their number; a later one is higher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// From 1.
+    /// From the microseconds of the wall clock at the start of the run. Where the clock went back,
+    /// others tell which one they have, and the node takes the next.
     pub number: u64,
     /// The facts.
     pub facts: Arc<Facts>,
 }
 
 impl Version {
-    /// Writes them.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(MAX_LEN);
-        out.extend(self.number.to_be_bytes());
+    /// Writes those of a node after what is there.
+    pub fn encode(&self, node: NodeId, out: &mut Vec<u8>) {
+        out.extend(name(node, self.number));
         let interfaces = &self.facts.interfaces;
         debug_assert!(interfaces.len() <= MAX_INTERFACES);
         out.push(interfaces.len() as u8);
@@ -71,14 +80,14 @@ impl Version {
             out.extend(name.as_bytes());
             out.extend(mac.octets());
         }
-        out
     }
 
-    /// Reads them; `None` if they are not as [`Version::encode`] writes them.
-    pub fn decode(octets: &[u8]) -> Option<Version> {
-        let (number, rest) = octets.split_first_chunk::<8>()?;
+    /// Reads those of the first node; `None` if they are not as [`Version::encode`] writes them.
+    fn decode(octets: &[u8]) -> Option<(NodeId, Version, &[u8])> {
+        let (named, rest) = octets.split_first_chunk::<NAME_LEN>()?;
+        let (node, number) = named_by(named);
         let (count, mut rest) = rest.split_first()?;
-        if usize::from(*count) > MAX_INTERFACES {
+        if usize::from(*count) > MAX_INTERFACES || number == 0 {
             return None;
         }
         let mut interfaces: BTreeMap<Arc<str>, MacAddr> = BTreeMap::new();
@@ -96,66 +105,73 @@ impl Version {
             interfaces.insert(name.into(), MacAddr::from(*mac));
             rest = left;
         }
-        let number = u64::from_be_bytes(*number);
-        (rest.is_empty() && number > 0).then(|| Version {
-            number,
-            facts: Arc::new(Facts { interfaces }),
-        })
+        let facts = Arc::new(Facts { interfaces });
+        Some((node, Version { number, facts }, rest))
     }
 }
 
-/// What this node knows of another one's facts, and the other one of ours.
-#[derive(Debug, Default)]
-pub struct Exchange {
-    /// Its latest; of an earlier run of it until it has told anew.
-    pub theirs: Option<Arc<Facts>>,
-    /// Their version in the current run; 0 for none.
-    pub seen: u64,
-    /// The version of ours that it has said last that it has.
-    pub acknowledged: u64,
-    /// When ours are sent again, and the wait after that.
-    again: Option<(Instant, Duration)>,
+/// Reads the facts of several nodes; `None` if any of it is malformed.
+pub fn decode(mut octets: &[u8]) -> Option<Vec<(NodeId, Version)>> {
+    let mut all = Vec::new();
+    // Each takes octets.
+    while !octets.is_empty() {
+        let (node, version, rest) = Version::decode(octets)?;
+        all.push((node, version));
+        octets = rest;
+    }
+    Some(all)
 }
 
-impl Exchange {
-    /// It has started anew: neither end has what the other one has told before.
-    pub fn restart(&mut self) {
-        self.seen = 0;
-        self.acknowledged = 0;
-        self.again = None;
+/// The name of a version of a node's facts; the number is 0 for none.
+pub fn name(node: NodeId, number: u64) -> [u8; NAME_LEN] {
+    let mut out = [0; NAME_LEN];
+    let (of_node, of_number) = out.split_at_mut(NodeId::LEN);
+    of_node.copy_from_slice(&node.octets());
+    of_number.copy_from_slice(&number.to_be_bytes());
+    out
+}
+
+/// Reads names; `None` if there is half of one.
+pub fn decode_names(octets: &[u8]) -> Option<Vec<(NodeId, u64)>> {
+    let (names, rest) = octets.as_chunks::<NAME_LEN>();
+    rest.is_empty()
+        .then(|| names.iter().map(named_by).collect())
+}
+
+/// The reverse of [`name`].
+fn named_by(octets: &[u8; NAME_LEN]) -> (NodeId, u64) {
+    let (mut node, mut number) = ([0; NodeId::LEN], [0; 8]);
+    let (of_node, of_number) = octets.split_at(NodeId::LEN);
+    node.copy_from_slice(of_node);
+    number.copy_from_slice(of_number);
+    (NodeId::from_octets(node), u64::from_be_bytes(number))
+}
+
+/// Since when another member has had other facts than this one.
+#[derive(Clone, Copy, Debug)]
+pub struct Differs {
+    at: Instant,
+    wait: Duration,
+}
+
+impl Differs {
+    /// It has just been seen, and may be news that are on their way for so long.
+    pub fn seen(now: Instant, first: Duration) -> Differs {
+        Differs {
+            at: now + first,
+            wait: first,
+        }
     }
 
-    /// Takes what it tells; whether that is new.
-    pub fn take(&mut self, version: Version) -> bool {
-        let new = version.number > self.seen;
-        if new {
-            self.seen = version.number;
-            self.theirs = Some(version.facts);
-        }
-        new
+    /// Whether it is time to ask.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.at <= now
     }
 
-    /// Whether it is time to send ours, of a version that it does not have. If so, the next time is
-    /// later. `changed`: it has not been sent before.
-    pub fn is_due(
-        &mut self,
-        now: Instant,
-        version: u64,
-        changed: bool,
-        first: Duration,
-        most: Duration,
-    ) -> bool {
-        if self.acknowledged == version {
-            self.again = None;
-            return false;
-        }
-        let wait = match self.again.filter(|_| !changed) {
-            Some((at, _)) if now < at => return false,
-            Some((_, wait)) => (wait * 2).min(most),
-            None => first.min(most),
-        };
-        self.again = Some((now + wait, wait));
-        true
+    /// It has been asked: the next time is later.
+    pub fn asked(&mut self, now: Instant, most: Duration) {
+        self.wait = (self.wait * 2).min(most);
+        self.at = now + self.wait;
     }
 }
 
@@ -180,15 +196,27 @@ mod tests {
         }
     }
 
+    fn node(number: u8) -> NodeId {
+        NodeId::of(&number.to_string())
+    }
+
+    /// As on the wire.
+    fn written(all: &[(NodeId, Version)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        all.iter()
+            .for_each(|(node, version)| version.encode(*node, &mut out));
+        out
+    }
+
     #[test]
     fn what_is_beyond_the_bounds_is_left_out_and_counted() {
         let rows = [(0, 3, 0), (32, 15, 0), (33, 15, 1), (90, 4, 58), (3, 16, 3)];
         for (count, len, left_out) in rows {
             let (facts, left) = Facts::new(interfaces(count, len));
             assert_eq!(left, left_out, "{count} of {len}");
-            let sent = version(9, facts);
-            assert!(sent.encode().len() <= MAX_LEN);
-            assert_eq!(Version::decode(&sent.encode()), Some(sent));
+            let sent = vec![(node(1), version(9, facts))];
+            assert!(written(&sent).len() <= MAX_LEN);
+            assert_eq!(decode(&written(&sent)), Some(sent));
         }
         let (_, left) = Facts::new([("".into(), MacAddr::broadcast())]);
         assert_eq!(left, 1);
@@ -196,15 +224,23 @@ mod tests {
 
     #[test]
     fn cut_and_swollen_facts_are_not_read() {
-        let octets = version(1, Facts::new(interfaces(5, 4)).0).encode();
-        for cut in 0..octets.len() {
-            assert_eq!(Version::decode(&octets[..cut]), None);
+        let some = |count| version(1, Facts::new(interfaces(count, 4)).0);
+        let first = written(&[(node(1), some(5))]);
+        let octets = written(&[(node(1), some(5)), (node(2), some(2))]);
+        for cut in (0..octets.len()).filter(|cut| ![0, first.len()].contains(cut)) {
+            assert_eq!(decode(&octets[..cut]), None, "{cut}");
         }
-        assert_eq!(Version::decode(&[&octets[..], &[0]].concat()), None);
-        assert_eq!(
-            Version::decode(&version(0, Facts::default()).encode()),
-            None
-        );
+        assert_eq!(decode(&[&octets[..], &[0]].concat()), None);
+        let none = version(0, Facts::default());
+        assert_eq!(decode(&written(&[(node(1), none)])), None);
+    }
+
+    #[test]
+    fn names_are_read_as_they_were_written_and_not_if_cut() {
+        let octets = [name(node(1), 7), name(node(2), 0)].concat();
+        let read = Some(vec![(node(1), 7), (node(2), 0)]);
+        assert_eq!(decode_names(&octets), read);
+        assert_eq!(decode_names(&octets[1..]), None);
     }
 
     proptest! {
@@ -212,8 +248,8 @@ mod tests {
         fn octets_are_read_as_what_is_written_as_them_or_not_at_all(
             octets in proptest::collection::vec(prop_oneof![0_u8..4, any::<u8>()], 0..80)
         ) {
-            if let Some(read) = Version::decode(&octets) {
-                prop_assert_eq!(read.encode(), octets);
+            if let Some(read) = decode(&octets) {
+                prop_assert_eq!(written(&read), octets);
             }
         }
     }

@@ -79,6 +79,17 @@ impl Id {
     pub fn is_silent(self) -> bool {
         self.generation % 2 == 1
     }
+
+    /// Spreads it over all bits, for sums that say whether two have the same of all nodes.
+    pub fn spread(self) -> u64 {
+        let octets = self.node.octets();
+        let (half, _) = octets.split_at(8);
+        let node = half
+            .iter()
+            .fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
+        let spread = (node ^ self.generation.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        spread ^ (spread >> 29)
+    }
 }
 
 impl Identity for Id {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::envelope::{Sight, State};
-use super::facts::Exchange;
+use super::facts::{Differs, Version};
 use super::session::Session;
 
 /// Another node.
@@ -41,8 +41,10 @@ pub struct Peer {
     pub is_doubtful: bool,
     /// The life in which it has left.
     pub left: Option<u64>,
-    /// What it has told of itself, and what it has heard of us.
-    pub facts: Exchange,
+    /// The latest of its facts that has been heard, from it or others.
+    pub facts: Option<Version>,
+    /// Since when it has had other facts of all nodes than we do.
+    pub facts_differ: Option<Differs>,
 }
 
 impl Peer {
@@ -64,7 +66,8 @@ impl Peer {
             differs_since: None,
             is_doubtful: false,
             left: None,
-            facts: Exchange::default(),
+            facts: None,
+            facts_differ: None,
         }
     }
 

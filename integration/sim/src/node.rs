@@ -27,6 +27,8 @@ use crate::world::{node_name, number, vip_number};
 /// The one interface of each node.
 const INTERFACE: u32 = 2;
 const INTERFACE_NAME: &str = "eth0";
+/// As in `daemon/src/links.rs`.
+const ACQUAINTED_WITHIN: Duration = Duration::from_secs(1);
 /// A round begins at most so long after what it is for.
 const ROUND_WITHIN: u64 = 3_000;
 
@@ -44,6 +46,7 @@ pub struct Node {
     world: World,
     macs: BTreeMap<Arc<str>, BTreeSet<MacAddr>>,
     fence: Fence,
+    acquainted_by: Instant,
     seen: (Arc<Live>, Standing, bool),
     /// The next round.
     round_at: Option<Instant>,
@@ -127,6 +130,7 @@ impl Node {
             world: world.clone(),
             macs: BTreeMap::new(),
             fence: Fence::Closed,
+            acquainted_by: now + ACQUAINTED_WITHIN,
             seen: (Arc::clone(core.live()), core.standing(), false),
             round_at: Some(now),
             given: Arc::default(),
@@ -277,6 +281,9 @@ impl Node {
             self.know(now, &live);
         }
         let elections = self.elector.next(&self.world);
+        if now < self.acquainted_by && !self.is_acquainted(&live) {
+            self.wake_at(Some(self.acquainted_by));
+        }
         let facts = holding::Facts {
             elections: &elections,
             owners: &self.world.links.owners,
@@ -308,9 +315,11 @@ impl Node {
             if let Some(facts) = &speaker.facts {
                 let told = facts.interfaces();
                 interfaces.insert(Arc::clone(node), told.keys().cloned().collect());
-                self.macs
-                    .insert(Arc::clone(node), told.values().copied().collect());
             }
+        }
+        for (node, facts) in live.facts() {
+            let told = facts.interfaces().values();
+            self.macs.insert(Arc::clone(node), told.copied().collect());
         }
         let presence = |node: &Arc<str>| {
             let health = health::judge(node, &self.world, health::Options::default());
@@ -344,8 +353,16 @@ impl Node {
         }
     }
 
+    /// As `Links::is_acquainted`.
+    fn is_acquainted(&self, live: &Live) -> bool {
+        live.nodes.values().all(|speaker| speaker.facts.is_some())
+    }
+
     /// As `Links::trust`.
     fn trust(&self, now: Instant) -> Trust {
+        if now < self.acquainted_by && !self.is_acquainted(self.core.live()) {
+            return Trust::None;
+        }
         match self.core.standing() {
             _ if self.answers_until(now).is_none() => Trust::None,
             Standing::Minority => Trust::None,

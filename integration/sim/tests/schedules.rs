@@ -17,9 +17,11 @@ use sim::{Cluster, Kind, Outcome, Schedule};
 /// * Segment 214, 231: one that hears one and is heard by another was elected, and could not answer.
 /// * Segment 277, 293: one that was frozen for long believed on waking that all was calm.
 /// * Segment 203: one of half the nodes left what was being handed over to it, for two seconds.
+/// * Segment 1057, 1222, 1318, 10054: one that began behind a cut between two did not learn what the
+///   other one's link-layer address was, and took it for a stranger.
 /// * Busy 56, 189: nodes that began did not know that another one had not been Ready.
 /// * Busy 241: a node that was not Ready counted itself.
-const KNOWN: [(Kind, u64); 13] = [
+const KNOWN: [(Kind, u64); 17] = [
     (Kind::Mixed, 2),
     (Kind::Mixed, 46),
     (Kind::Mixed, 74),
@@ -31,6 +33,10 @@ const KNOWN: [(Kind, u64); 13] = [
     (Kind::Segment, 231),
     (Kind::Segment, 277),
     (Kind::Segment, 293),
+    (Kind::Segment, 1057),
+    (Kind::Segment, 1222),
+    (Kind::Segment, 1318),
+    (Kind::Segment, 10054),
     (Kind::Busy, 56),
     (Kind::Busy, 241),
 ];

@@ -101,7 +101,7 @@ impl Core {
             Verdict::NewSession => {
                 peer.reached_at(from);
                 peer.stamp = 0;
-                peer.facts.restart();
+                peer.facts_differ = None;
                 self.sessions.retain(|_, of| *of != node);
                 self.sessions.insert(sealed.session, node);
                 let challenge = self.draw();
@@ -134,7 +134,6 @@ impl Core {
         if envelope.stamp > peer.stamp {
             peer.stamp = envelope.stamp;
             peer.session.echo = envelope.challenge;
-            peer.facts.acknowledged = envelope.seen;
         }
         let age = Duration::from_micros(envelope.age);
         let since = now.checked_sub(age).unwrap_or(now);
@@ -152,7 +151,8 @@ impl Core {
         self.learn(envelope.src);
         self.heed(now, envelope);
         match envelope.content {
-            Content::Facts => self.take_facts(node, message),
+            Content::Facts => self.take_facts(now, message),
+            Content::Versions => self.take_versions(now, node, message),
             Content::Leave => self.take_leave(envelope.src),
             Content::View => self.take_view(now, message),
             Content::Swim if message.is_empty() => {}
@@ -160,6 +160,7 @@ impl Core {
         }
         self.look(now);
         self.compare_views(now, node, envelope.digest);
+        self.compare_facts(now, node, envelope.facts);
         let Some(peer) = self.peer(node) else {
             return;
         };

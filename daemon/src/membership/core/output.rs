@@ -86,7 +86,11 @@ impl Core {
         };
         live.nodes.insert(self.name.clone(), own);
         for peer in self.peers.iter().flat_map(|peers| peers.values()) {
+            let facts = peer.facts.as_ref();
+            let facts = facts.map(|version| Arc::clone(&version.facts));
             if !peer.is_live() || peer.is_silent() {
+                live.absent
+                    .extend(facts.map(|facts| (Arc::clone(&peer.name), facts)));
                 continue;
             }
             let generation = peer.sight.generation;
@@ -97,7 +101,7 @@ impl Core {
             let node = LiveNode {
                 generation,
                 since,
-                facts: peer.facts.theirs.clone(),
+                facts,
             };
             live.nodes.insert(peer.name.clone(), node);
         }

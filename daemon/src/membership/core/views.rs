@@ -28,7 +28,7 @@ impl Core {
             generation: peer.sight.generation,
         });
         let all = live.chain([*self.foca.identity()]);
-        all.fold(0, |sum, id| sum.wrapping_add(mix(id)))
+        all.fold(0, |sum, id| sum.wrapping_add(id.spread()))
     }
 
     /// Takes note of how another member sees all. If it has differed for longer than news take, it
@@ -101,15 +101,4 @@ impl Core {
         self.note(done);
         self.came_back(now, me);
     }
-}
-
-/// Spreads a life over all bits.
-fn mix(id: Id) -> u64 {
-    let octets = id.node.octets();
-    let (half, _) = octets.split_at(8);
-    let node = half
-        .iter()
-        .fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
-    let life = (node ^ id.generation.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    life ^ (life >> 29)
 }

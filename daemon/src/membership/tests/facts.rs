@@ -7,7 +7,7 @@ use l2::MacAddr;
 use rand::Rng;
 
 use super::super::facts::Facts;
-use super::lab::{Lab, address, ms, name};
+use super::lab::{KEY, Lab, address, keys, ms, name};
 
 /// Facts that differ by one number.
 fn facts(number: u8) -> Arc<Facts> {
@@ -48,7 +48,7 @@ fn new_facts_reach_every_live_member_within_a_round_trip_and_make_no_new_life() 
 }
 
 #[test]
-fn facts_are_not_sent_once_they_are_acknowledged() {
+fn facts_are_not_sent_to_those_that_have_them() {
     let mut lab = Lab::running(5, 2);
     lab.run(ms(3_000));
     publish(&mut lab, 1, 1);
@@ -60,6 +60,9 @@ fn facts_are_not_sent_once_they_are_acknowledged() {
     let tape = lab.tape.take().unwrap_or_default();
     let of_one = tape.iter().filter(|(from, ..)| *from == 1);
     let idle = of_one.clone().filter(|(.., o)| with_facts(o)).count();
+    // An envelope alone, and the names of five.
+    let names = tape.iter().filter(|(.., o)| o.len() == 157 + 5 * 24);
+    assert_eq!(names.count(), 0);
     lab.tape = Some(Vec::new());
     publish(&mut lab, 1, 2);
     let tape = lab.tape.take().unwrap_or_default();
@@ -157,4 +160,54 @@ fn whatever_the_network_did_all_know_the_last_facts_of_all_in_the_end() {
             |lab: &Lab| (0..4).all(|n| last[n].is_none_or(|number| all_know(lab, n, number)));
         lab.wait(ms(4_000), told);
     }
+}
+
+#[test]
+fn facts_get_past_a_cut_between_two_that_a_third_one_hears() {
+    for seed in 0..10 {
+        let mut lab = Lab::running(4, seed);
+        (0..4).for_each(|node| publish(&mut lab, node, 1));
+        lab.run(ms(100));
+        lab.part(0, 1);
+        lab.kill(0);
+        lab.start(0);
+        publish(&mut lab, 0, 7);
+        let known = |lab: &Lab| all_know(lab, 1, 1) && all_know(lab, 0, 7);
+        println!("after {:?}", lab.wait(ms(600), known));
+        publish(&mut lab, 1, 2);
+        println!(
+            "new after {:?}",
+            lab.wait(ms(600), |lab| all_know(lab, 1, 2))
+        );
+    }
+}
+
+#[test]
+fn one_that_begins_learns_how_those_are_known_that_are_dead_to_it() {
+    let mut lab = Lab::running(3, 6);
+    (0..3).for_each(|node| publish(&mut lab, node, 1));
+    lab.run(ms(100));
+    lab.kill(2);
+    lab.run(ms(5_000));
+    lab.kill(0);
+    lab.start(0);
+    let known = |lab: &Lab| {
+        let live = lab.nodes[0].core.as_ref().map(|core| core.live());
+        live.is_some_and(|live| live.absent.get(&*name(2)) == Some(&facts(1)))
+    };
+    println!("after {:?}", lab.wait(ms(300), known));
+}
+
+#[test]
+fn one_whose_clock_went_back_is_known_by_what_it_tells_now() {
+    let mut lab = Lab::running(3, 7);
+    publish(&mut lab, 1, 1);
+    lab.run(ms(100));
+    lab.kill(1);
+    lab.start_with(1, 5, keys(KEY));
+    publish(&mut lab, 1, 2);
+    lab.wait(ms(1_000), |lab| all_know(lab, 1, 2));
+    publish(&mut lab, 1, 3);
+    lab.run(ms(2));
+    assert!(all_know(&lab, 1, 3));
 }
