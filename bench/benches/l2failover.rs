@@ -5,47 +5,31 @@
 
 use std::time::Duration;
 
+use bench::figures::{P50_P99_MAX, p50_p99_max};
+use bench::rounds::Rounds;
 use integration::segment::failover::{Failover, Failure, Round};
 
-const ROUNDS: usize = 30;
-
 fn main() {
-    // Cargo adds `--bench`.
-    let words = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"));
-    let words: Vec<String> = words.collect();
-    let number = words.first().and_then(|word| word.parse().ok());
-    let rounds = number.unwrap_or(ROUNDS);
-    let chosen = words
-        .get(usize::from(number.is_some())..)
-        .unwrap_or_default();
-    let is_chosen = |failure: &Failure| {
-        let name = failure.to_string();
-        chosen.is_empty() || chosen.iter().any(|word| name.contains(word.as_str()))
-    };
-    println!("{rounds} rounds each; milliseconds: p50 / p99 / max");
+    let rounds = Rounds::from_arguments();
+    println!("{} rounds each; {P50_P99_MAX}", rounds.each);
     println!(
         "| failure | another node answers | ping passes again | a request passes again | \
          pings lost, worst of its round | two answered | nobody answered at its return |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for failure in Failure::ALL.into_iter().filter(is_chosen) {
+    for failure in rounds.chosen(Failure::ALL) {
         let Some(mut failover) = Failover::start() else {
             return;
         };
-        let done: Vec<Round> = (0..rounds).map(|_| failover.round(failure)).collect();
+        let done: Vec<Round> = (0..rounds.each).map(|_| failover.round(failure)).collect();
         println!("{}", row(failure, &done));
     }
 }
 
 fn row(failure: Failure, rounds: &[Round]) -> String {
     let figures = |of: &dyn Fn(&Round) -> Duration| {
-        let mut all: Vec<Duration> = rounds.iter().map(of).collect();
-        all.sort();
-        let at = |percent: usize| all[(all.len() * percent).div_ceil(100).max(1) - 1];
-        let [median, p99, max] = [50, 99, 100].map(|percent| at(percent).as_millis());
-        format!("{median} / {p99} / {max}")
+        let all: Vec<Duration> = rounds.iter().map(of).collect();
+        p50_p99_max(&all)
     };
     let lost: Vec<(usize, usize)> = rounds
         .iter()

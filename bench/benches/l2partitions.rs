@@ -8,6 +8,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bench::figures::{P50_P99_MAX, p50_p99_max};
+use bench::rounds::words;
 use integration::segment::partition::{self, Outcome};
 
 const SCHEDULES: u64 = 200;
@@ -19,11 +21,10 @@ const OVERLAP: Duration = Duration::from_millis(240 + 60);
 const SILENCE: Duration = Duration::from_millis(1_000 + 60);
 
 fn main() -> ExitCode {
-    // Cargo adds `--bench`.
-    let words = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"));
-    let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
+    let numbers: Vec<u64> = words()
+        .iter()
+        .filter_map(|word| word.parse().ok())
+        .collect();
     let schedules = numbers.first().copied().unwrap_or(SCHEDULES);
     let first = numbers.get(1).copied().unwrap_or(0);
     let nodes = numbers.get(2).copied().unwrap_or(3) as u8;
@@ -45,14 +46,12 @@ fn report(outcomes: &[Outcome]) -> ExitCode {
         println!("{outcome:#?}");
     }
     let figures = |of: &dyn Fn(&Outcome) -> Duration| {
-        let mut all: Vec<u128> = outcomes.iter().map(|one| of(one).as_millis()).collect();
-        all.sort_unstable();
-        let at = |percent: usize| all.get((all.len() * percent).div_ceil(100).max(1) - 1);
-        [50, 99, 100].map(|percent| at(percent).copied().unwrap_or(0))
+        let all: Vec<Duration> = outcomes.iter().map(of).collect();
+        p50_p99_max(&all)
     };
-    println!("{} schedules; milliseconds: p50, p99, max", outcomes.len());
-    println!("two answered for {:?}", figures(&|one| one.overlap));
-    println!("nobody answered for {:?}", figures(&|one| one.silence));
+    println!("{} schedules; {P50_P99_MAX}", outcomes.len());
+    println!("two answered for {}", figures(&|one| one.overlap));
+    println!("nobody answered for {}", figures(&|one| one.silence));
     println!("{} for longer than they may", wrong.len());
     match wrong.is_empty() {
         true => ExitCode::SUCCESS,

@@ -321,7 +321,7 @@ impl Store {
         let faulty = self.faulty.iter();
         for (key, entry) in faulty.filter_map(|key| Some((key, self.entries.get(key)?))) {
             for finding in &entry.text.findings {
-                let mut problem = entry.problem(key, finding.clone());
+                let mut problem = entry.text.problem(key, finding.clone());
                 problem.last_valid_in_use =
                     entry.text.stale && entry.draft.is_some() && problem.is_error();
                 problems.push(problem);
@@ -375,7 +375,7 @@ impl Store {
             let last = self.accepted.get(&key).filter(|last| **last != draft);
             let kept = last.is_some_and(|last| accept(last, entry).is_ok());
             for finding in findings {
-                let mut problem = entry.problem(&key, finding);
+                let mut problem = entry.text.problem(&key, finding);
                 problem.last_valid_in_use = kept && problem.severity == Severity::Error;
                 problems.push(problem);
             }
@@ -383,11 +383,13 @@ impl Store {
     }
 }
 
-impl Entry {
+impl Text {
     fn problem(&self, key: &ObjectKey, finding: Finding) -> Problem {
-        Problem::of_object(key, &self.text.namespace, &self.text.origin, finding)
+        Problem::of_object(key, &self.namespace, &self.origin, finding)
     }
+}
 
+impl Entry {
     /// Where the object is, for texts about another one: `pools.yaml:12`.
     fn place(&self) -> String {
         let origin = &self.text.origin;

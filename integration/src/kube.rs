@@ -139,6 +139,16 @@ impl ControlPlane {
         ControlPlane::start_with(lab, Options::default())
     }
 
+    /// As [`ControlPlane::start`], without the controller that needs heartbeats: how nodes are, the
+    /// test alone says.
+    pub fn start_without_heartbeats(lab: &Lab) -> ControlPlane {
+        let options = Options {
+            controllers: Some("*,-node-lifecycle-controller".to_owned()),
+            ..Options::default()
+        };
+        ControlPlane::start_with(lab, options)
+    }
+
     /// As [`ControlPlane::start`], with other options.
     ///
     /// # Panics

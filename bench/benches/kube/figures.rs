@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bench::figures::percentile;
+
 /// A table in Markdown.
 pub struct Table {
     columns: &'static [&'static str],
@@ -65,14 +67,6 @@ pub fn seconds(time: Duration) -> String {
 /// Octets in MiB.
 pub fn mebibytes(octets: u64) -> String {
     format!("{:.1}", octets as f64 / f64::from(1 << 20))
-}
-
-/// The value that so many of 100 do not exceed: the nearest rank.
-pub fn percentile(values: &[Duration], percent: usize) -> Duration {
-    let mut sorted = values.to_vec();
-    sorted.sort();
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
 }
 
 /// p50 and p99 in ms.

@@ -63,7 +63,7 @@ impl Context {
                 "BGPPeer",
             ));
             let findings = findings.into_iter();
-            problems.extend(findings.map(|finding| entry.problem(key, finding)));
+            problems.extend(findings.map(|finding| entry.text.problem(key, finding)));
         }
         accepted
     }
@@ -80,7 +80,7 @@ impl Context {
                 continue;
             };
             let findings = self.missing_pools(&advertisement.pools).into_iter();
-            problems.extend(findings.map(|finding| entry.problem(key, finding)));
+            problems.extend(findings.map(|finding| entry.text.problem(key, finding)));
             accepted.insert(Arc::clone(&key.name), Arc::clone(advertisement));
         }
         accepted
@@ -243,7 +243,7 @@ pub fn unannounced(store: &Store, world: &World, problems: &mut Vec<Problem>) {
                 "no advertisement selects this pool: its addresses are given out, not announced",
                 "add a BGPAdvertisement (one with an empty spec selects every pool)",
             );
-            problems.push(entry.problem(key, finding));
+            problems.push(entry.text.problem(key, finding));
         }
     }
     if world.peers.is_empty() && !world.bgp_advertisements.is_empty() {

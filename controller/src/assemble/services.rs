@@ -11,7 +11,7 @@ use plan::world::{
 use super::advertisements::missing_hint;
 use super::{Store, families, service_name};
 use crate::object::{Draft, Kind, ObjectKey, ServiceDraft};
-use crate::problem::{Finding, Problem};
+use crate::problem::Finding;
 use crate::record::{Assignment, Assignments};
 use crate::translate::address::family;
 use crate::translate::annotation::{ADDRESS_POOL, LOAD_BALANCER_IPS, PREFIX};
@@ -47,10 +47,8 @@ pub fn some(store: &mut Store, names: &BTreeSet<ObjectName>) {
             let ours = service.wants_address || holds;
             ours.then(|| {
                 let text = &entry.text;
-                let problem =
-                    |finding| Problem::of_object(&key, &text.namespace, &text.origin, finding);
                 let found = request_findings(service, &pools).into_iter();
-                findings.extend(found.map(problem));
+                findings.extend(found.map(|finding| text.problem(&key, finding)));
                 Arc::clone(service)
             })
         });

@@ -77,7 +77,7 @@ impl Id {
 
     /// Whether this is a life in which it answers for nothing.
     pub fn is_silent(self) -> bool {
-        self.generation % 2 == 1
+        is_silent(self.generation)
     }
 
     /// Spreads it over all bits, for sums that say whether two have the same of all nodes.
@@ -90,6 +90,11 @@ impl Id {
         let spread = (node ^ self.generation.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         spread ^ (spread >> 29)
     }
+}
+
+/// Whether a node answers for nothing in a life of this number.
+pub fn is_silent(generation: u64) -> bool {
+    generation % 2 == 1
 }
 
 impl Identity for Id {

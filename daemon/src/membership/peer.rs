@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::envelope::{Sight, State};
 use super::facts::{Differs, Version};
+use super::identity::is_silent;
 use super::session::Session;
 
 /// Another node.
@@ -107,7 +108,7 @@ impl Peer {
 
     /// Whether it says of itself that it answers for nothing.
     pub fn is_silent(&self) -> bool {
-        self.sight.generation % 2 == 1
+        is_silent(self.sight.generation)
     }
 
     /// Whether it counts when this node looks for a majority.

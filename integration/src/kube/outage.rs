@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::ControlPlane;
 use super::segment::{NEEDS, Plan, Segment, Traffic, Witness};
-use super::{ControlPlane, Options};
 use crate::lab::Lab;
 use crate::segment::capture::clock;
 use crate::segment::traffic::Stream;
@@ -83,11 +83,7 @@ impl Outage {
     pub fn start() -> Option<Outage> {
         Lab::open(NEEDS)?;
         let lab = Lab::open(super::NEEDS)?;
-        let options = Options {
-            controllers: Some("*,-node-lifecycle-controller".to_owned()),
-            ..Options::default()
-        };
-        let cluster = ControlPlane::start_with(&lab, options);
+        let cluster = ControlPlane::start_without_heartbeats(&lab);
         let segment = Plan::of(&cluster, &lab).start();
         segment.serve(WEB, 1, &[0, 1, 2], json!({}));
         let [address, _] = segment.vips(1);

@@ -9,15 +9,6 @@ use integration::kube::{ControlPlane, NEEDS, Options};
 use integration::wait::{LATER, eventually};
 use serde_json::{Value, json};
 
-/// With controllers that watch, all but the one that needs heartbeats.
-fn start(lab: &Lab) -> ControlPlane {
-    let options = Options {
-        controllers: Some("*,-node-lifecycle-controller".to_owned()),
-        ..Options::default()
-    };
-    ControlPlane::start_with(lab, options)
-}
-
 fn create(cluster: &ControlPlane, namespace: &str, name: &str) -> Value {
     let metadata = json!({"name": name, "namespace": namespace});
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
@@ -29,7 +20,7 @@ fn objects_outlive_every_way_in_which_the_api_server_goes() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let mut cluster = start(&lab);
+    let mut cluster = ControlPlane::start_without_heartbeats(&lab);
     let namespace = cluster.namespace("outage");
     let first = create(&cluster, &namespace, "first");
     cluster.kill_apiserver();
@@ -55,7 +46,7 @@ fn a_watch_from_before_a_restart_is_refused_as_too_old() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let mut cluster = start(&lab);
+    let mut cluster = ControlPlane::start_without_heartbeats(&lab);
     let namespace = cluster.namespace("gone");
     let old = create(&cluster, &namespace, "first");
     create(&cluster, &namespace, "second");
@@ -101,7 +92,7 @@ fn a_control_plane_leaves_nothing_behind_when_its_test_fails() {
     };
     let paths = std::sync::Mutex::new(Vec::new());
     let failed = std::panic::catch_unwind(|| {
-        let cluster = start(&lab);
+        let cluster = ControlPlane::start_without_heartbeats(&lab);
         let kubeconfig = cluster.admin_kubeconfig();
         let processes = run("ip", &["netns", "pids", cluster.netns().name()]);
         let processes = processes.lines().map(|pid| Path::new("/proc").join(pid));

@@ -5,19 +5,10 @@ use std::collections::BTreeSet;
 use integration::bird::Bird;
 use integration::kube::fabric::Plan;
 use integration::kube::node::Node;
-use integration::kube::{ControlPlane, NEEDS, Options};
+use integration::kube::{ControlPlane, NEEDS};
 use integration::wait::SOON;
 use integration::{Lab, wait};
 use serde_json::json;
-
-/// A cluster in which the test alone says how nodes are.
-fn start(lab: &Lab) -> ControlPlane {
-    let options = Options {
-        controllers: Some("*,-node-lifecycle-controller".to_owned()),
-        ..Options::default()
-    };
-    ControlPlane::start_with(lab, options)
-}
 
 fn set_out(node: &Node, out: bool) {
     let ready = if out { "False" } else { "True" };
@@ -30,7 +21,7 @@ fn nodes_that_are_not_ready_never_announce_while_better_ones_do() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let cluster = start(&lab);
+    let cluster = ControlPlane::start_without_heartbeats(&lab);
     let fabric = Plan::of(&cluster, &lab, 13).establish::<Bird>();
     let all: Vec<usize> = (0..13).collect();
     for node in &fabric.nodes[9..] {
@@ -63,7 +54,7 @@ fn a_node_that_recovers_is_back_once_and_nobody_else_moves() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let cluster = start(&lab);
+    let cluster = ControlPlane::start_without_heartbeats(&lab);
     let fabric = Plan::of(&cluster, &lab, 2).establish::<Bird>();
     let _pods = fabric.serve("web", 1, &[0], json!({}));
     fabric.await_hops(fabric.vip(1), &[0, 1]);
@@ -86,7 +77,7 @@ fn a_cluster_whose_nodes_are_all_out_does_not_go_dark() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let cluster = start(&lab);
+    let cluster = ControlPlane::start_without_heartbeats(&lab);
     let fabric = Plan::of(&cluster, &lab, 2).establish::<Bird>();
     let _pods = fabric.serve("web", 1, &[0], json!({}));
     fabric.await_hops(fabric.vip(1), &[0, 1]);

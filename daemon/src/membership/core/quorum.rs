@@ -137,10 +137,12 @@ impl Core {
 
     /// When what is taken for a majority is none any more, unless there are other votes by then.
     fn majority_until(&self) -> Option<Instant> {
+        if self.quorum.standing != Standing::Majority {
+            return None;
+        }
         let others = self.voters().filter(|others| *others > 0)?;
-        let is_most = self.quorum.standing == Standing::Majority;
         let votes = self.votes_of_most(others).unwrap_or(self.since);
-        is_most.then(|| votes + self.config.fence)
+        Some(votes + self.config.fence)
     }
 
     /// Whether half of the voters are enough: the fence has not been closed since they were more,
@@ -249,11 +251,7 @@ impl Core {
     /// there were are of the life before.
     pub(super) fn speak_or_be_silent(&mut self, now: Instant) {
         let me = *self.foca.identity();
-        let has_votes = match self.earned() {
-            Fence::Open => true,
-            Fence::Until(until) => now < until,
-            Fence::Closed => false,
-        };
+        let has_votes = self.earned().is_open(now);
         let closed = self.quorum.closed_since;
         let closed = closed.map(|at| at.max(self.since) + self.config.silence);
         self.quorum.due = None;

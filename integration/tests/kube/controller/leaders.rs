@@ -8,7 +8,7 @@ use integration::Lab;
 use integration::kube::balancer::{Balancer, addresses};
 use integration::kube::herald::Installation;
 use integration::kube::shared::Shared;
-use integration::kube::{ControlPlane, NEEDS, Options};
+use integration::kube::{ControlPlane, NEEDS};
 use integration::wait::{LATER, SOON, eventually};
 use serde_json::{Value, json};
 
@@ -154,11 +154,7 @@ fn leaders_killed_at_any_time_give_no_address_twice_change_none_and_leak_none() 
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let options = Options {
-        controllers: Some("*,-node-lifecycle-controller".to_owned()),
-        ..Options::default()
-    };
-    let cluster = ControlPlane::start_with(&lab, options);
+    let cluster = ControlPlane::start_without_heartbeats(&lab);
     let lease = ["--lease-duration", "3s"];
     let mut balancer = Balancer::with_replicas(&cluster, &lab, 2, &lease);
     // As many as there are Services: one that leaks is one too few.

@@ -6,7 +6,7 @@ use integration::kube::client::Patch;
 use integration::kube::gate::Fault;
 use integration::kube::herald::Daemon;
 use integration::kube::segment::Traffic;
-use integration::kube::{self, ControlPlane, Options};
+use integration::kube::{self, ControlPlane};
 use integration::wait::LATER;
 
 use super::*;
@@ -188,11 +188,7 @@ impl Scene {
     fn start_with(failback: &str) -> Option<Scene> {
         Lab::open(NEEDS)?;
         let lab = Lab::open(kube::NEEDS)?;
-        let options = Options {
-            controllers: Some("*,-node-lifecycle-controller".to_owned()),
-            ..Options::default()
-        };
-        let cluster = ControlPlane::start_with(&lab, options);
+        let cluster = ControlPlane::start_without_heartbeats(&lab);
         let mut plan = Plan::of(&cluster, &lab);
         plan.advertisement = json!({ "failback": failback });
         let segment = plan.start();

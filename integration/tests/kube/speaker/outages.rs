@@ -9,7 +9,7 @@ use integration::kube::fabric::{Fabric, Plan};
 use integration::kube::gate::{EXPIRED, Fault, Gate, Seen};
 use integration::kube::herald::Daemon;
 use integration::kube::shared::Shared;
-use integration::kube::{ControlPlane, NEEDS, Options};
+use integration::kube::{ControlPlane, NEEDS};
 use integration::wait::{LATER, eventually};
 use serde_json::json;
 
@@ -17,14 +17,6 @@ use serde_json::json;
 const HANG: Duration = Duration::from_secs(145);
 /// How many kinds a speaker watches.
 const KINDS: usize = 10;
-
-fn start(lab: &Lab) -> ControlPlane {
-    let options = Options {
-        controllers: Some("*,-node-lifecycle-controller".to_owned()),
-        ..Options::default()
-    };
-    ControlPlane::start_with(lab, options)
-}
 
 /// A node with a Service at address 1, which has not to move from now on.
 fn announced(mut plan: Plan<'_>) -> Fabric<Bird> {
@@ -69,7 +61,7 @@ fn nothing_is_withdrawn_while_the_api_server_or_etcd_is_away() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let mut cluster = start(&lab);
+    let mut cluster = ControlPlane::start_without_heartbeats(&lab);
     let fabric = announced(Plan::of(&cluster, &lab, 1));
     let witness = fabric.witness();
     let speaker = &fabric.speakers[0];
@@ -105,7 +97,7 @@ fn nothing_is_withdrawn_while_the_api_server_hangs_for_longer_than_a_watch() {
     let Some(lab) = Lab::open(NEEDS) else {
         return;
     };
-    let mut cluster = start(&lab);
+    let mut cluster = ControlPlane::start_without_heartbeats(&lab);
     let fabric = announced(Plan::of(&cluster, &lab, 1));
     let witness = fabric.witness();
     cluster.freeze_apiserver();
