@@ -6,6 +6,7 @@
 
 pub mod conflicts;
 pub mod failure;
+mod freshness;
 pub mod holding;
 pub mod keys;
 mod mode;
@@ -18,7 +19,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use controller::kube::speakers::{self, Hearings, Speakers};
+use controller::kube::Hearings;
+use controller::kube::speakers::{self, Speakers};
 use imbl::OrdMap;
 use l2::MacAddr;
 use l2::responder::Fence;
@@ -28,12 +30,13 @@ use plan::health::{self, Class, Why};
 use plan::tenure::{Presence, Returned, Tenure};
 use plan::world::{self, Failback};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::clock::{now, sleep_until};
 use crate::link_io::interfaces::Interfaces;
 use crate::link_io::{LinkHandle, LinkView};
 use crate::membership::{Live, Standing};
+use freshness::Freshness;
 use holding::{Facts, Holding, Trust};
 use keys::Keys;
 use mode::Mode;
@@ -51,8 +54,16 @@ pub struct Options {
     pub responder: l2::responder::Config,
 }
 
-/// Where nodes say in an API which of them have a speaker, and what these answer for.
-pub type Cluster = (kube::Client, String);
+/// An API in which nodes say which of them have a speaker, and what these answer for.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Where it is.
+    pub client: kube::Client,
+    /// Herald's namespace.
+    pub namespace: String,
+    /// How well the World is heard from there.
+    pub hearings: watch::Receiver<Arc<Hearings>>,
+}
 
 /// What is known of L2 mode, for people, peers and reports.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +85,7 @@ pub struct LinksView {
     /// Where the task can be asked for counts; `None` out of L2 mode.
     pub task: Option<LinkHandle>,
     /// How well it is heard what speakers say of themselves in an API; `None` where there is none.
-    pub hearings: Option<watch::Receiver<Hearings>>,
+    pub hearings: Option<watch::Receiver<speakers::Hearings>>,
 }
 
 /// L2 mode of one node, on and off as the World asks for it.
@@ -91,6 +102,10 @@ pub struct Links {
     presence: Option<Presence>,
     holding: Holding,
     mode: Option<Mode>,
+    /// `None` without a cluster.
+    freshness: Option<Freshness>,
+    /// Others may have heard from the API server what this node has not.
+    is_outdated: bool,
     /// Until then it may not know the link-layer addresses of all others, and counts none as a
     /// stranger.
     acquainted_by: Instant,
@@ -116,7 +131,9 @@ impl Links {
         keys: watch::Receiver<Keys>,
         cluster: Option<Cluster>,
     ) -> Links {
+        let hearings = cluster.as_ref().map(|cluster| cluster.hearings.clone());
         Links {
+            freshness: hearings.map(Freshness::new),
             cluster,
             speakers: Arc::default(),
             elector: Elector::new(me, options.health),
@@ -127,6 +144,7 @@ impl Links {
             presence: None,
             holding: Holding::default(),
             mode: None,
+            is_outdated: false,
             acquainted_by: now(),
             known: Arc::default(),
             may_have_moved: false,
@@ -197,13 +215,39 @@ impl Links {
         seen.health = self.options.health;
         seen.elections = self.elector.next(world);
         self.elections = seen.elections.clone();
+        self.judge_freshness(now);
         self.hold(now, &seen);
         seen
+    }
+
+    fn judge_freshness(&mut self, now: Instant) {
+        let Some(freshness) = &mut self.freshness else {
+            return;
+        };
+        let (is_outdated, until) = freshness.is_outdated(now);
+        self.wake_at(until);
+        match (
+            std::mem::replace(&mut self.is_outdated, is_outdated),
+            is_outdated,
+        ) {
+            (false, true) => warn!(
+                "the API server is not heard: an address is left to another speaker that announces it"
+            ),
+            (true, false) => info!("the API server is heard again"),
+            (false, false) | (true, true) => {}
+        }
     }
 
     /// Waits until [`Links::next`] has something to look at. Cancel-safe.
     pub async fn changed(&mut self) {
         let due = self.due;
+        let freshness = self.freshness.as_mut().filter(|_| self.mode.is_some());
+        let hearing = async {
+            match freshness {
+                Some(freshness) => freshness.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         let news = async {
             match (&mut self.mode, due) {
                 (Some(mode), _) => mode.changed().await,
@@ -214,6 +258,7 @@ impl Links {
         };
         tokio::select! {
             () = sleep_until(due) => {}
+            () = hearing => {}
             () = news => {}
         }
     }
@@ -324,6 +369,7 @@ impl Links {
             view: &seen.link,
             trust: self.trust(now, seen, mode.fence()),
             joins: seen.live.as_ref().is_some_and(|live| live.joins(&self.me)),
+            is_outdated: self.is_outdated,
         };
         let next = self.holding.next(now, facts);
         let held = next.addresses.len();

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::clock;
-use crate::links::Links;
 use crate::links::keys::{self, KeySource, SpeakersSecret};
+use crate::links::{Cluster, Links};
 use crate::net::interface;
 use crate::observe::Observed;
 use crate::options::{AnnounceArgs, ClusterArgs, DaemonArgs, LinkArgs};
@@ -133,7 +133,11 @@ async fn run(args: Args) -> Result<(), String> {
             &node,
             args.links.options(health),
             keys::read(keys),
-            Some((client.clone(), namespace.clone())),
+            Some(Cluster {
+                client: client.clone(),
+                namespace: namespace.clone(),
+                hearings: source.hearings(),
+            }),
         ),
         announcer: Announcer::new(&node, health),
         neighbours: Neighbours::new(identity),

@@ -67,6 +67,8 @@ pub struct Facts<'a> {
     /// Other nodes have been there for longer than this one: whatever there is when it begins, they
     /// have probed.
     pub joins: bool,
+    /// Others may have heard of what this node has not: what another speaker claims is left to it.
+    pub is_outdated: bool,
 }
 
 /// How far this node may trust that nobody else answers for what it was elected for.
@@ -142,6 +144,7 @@ impl Holding {
                 };
                 held.given_away = None;
                 held.address.handing_over = false;
+                held.address.yields = facts.is_outdated;
                 held.address.interfaces = interfaces;
                 held.address.on_conflict = on_conflict;
                 continue;
@@ -157,6 +160,7 @@ impl Holding {
                     claim,
                     on_conflict,
                     handing_over: false,
+                    yields: facts.is_outdated,
                 },
                 given_away: None,
                 repeated: None,
@@ -199,7 +203,9 @@ impl Holding {
                 continue;
             };
             let is_old = held.repeated.is_some_and(|repeated| heard <= repeated);
-            if held.given_away.is_some() || is_old {
+            // What has been left to that speaker is not announced.
+            let is_left = facts.is_outdated && !is_answered(facts.view, address);
+            if held.given_away.is_some() || is_old || is_left {
                 continue;
             }
             let again = held.repeated.map(|repeated| repeated + REPEAT_EVERY);
@@ -275,6 +281,12 @@ fn on_conflict(here: &Here) -> OnConflict {
 fn heard(view: &LinkView, address: IpAddr) -> Option<Instant> {
     let on_all = view.other_owners.range((address, 0)..=(address, u32::MAX));
     on_all.map(|(_, owner)| owner.at).max()
+}
+
+/// Whether this node answers for the address, on any interface.
+fn is_answered(view: &LinkView, address: IpAddr) -> bool {
+    let mut on_all = view.states.range((address, 0)..=(address, u32::MAX));
+    on_all.any(|(_, state)| state.is_answered())
 }
 
 /// When other speakers last claimed addresses; of one, the last is the latest.

@@ -70,8 +70,9 @@ impl Mode {
         let fences = tokio::spawn(hand_on(membership.fence(), link.clone()));
         info!(liveness = options.liveness, "pools are in L2 mode");
         let (speakers, hearings) = match cluster {
-            Some((client, namespace)) => {
-                let Heard { speakers, hearings } = speakers::hear(client, namespace, speakers);
+            Some(cluster) => {
+                let Heard { speakers, hearings } =
+                    speakers::hear(&cluster.client, &cluster.namespace, speakers);
                 (speakers, Some(hearings))
             }
             None => (watch::channel(speakers).1, None),

@@ -26,6 +26,7 @@ struct Scene {
     view: LinkView,
     trust: Trust,
     joins: bool,
+    is_outdated: bool,
 }
 
 impl Scene {
@@ -38,6 +39,7 @@ impl Scene {
             view: LinkView::default(),
             trust: Trust::Full,
             joins: false,
+            is_outdated: false,
         }
     }
 
@@ -66,6 +68,7 @@ impl Scene {
             view: &self.view,
             trust: self.trust,
             joins: self.joins,
+            is_outdated: self.is_outdated,
         };
         self.holding.next(self.now, facts)
     }
@@ -195,6 +198,25 @@ fn who_is_elected_and_hears_another_speaker_announces_anew_if_that_lasts_but_not
     scene.hear();
     assert_eq!(scene.pass(REPEAT_AFTER).announce, NONE, "too soon");
     assert_eq!(scene.pass(REPEAT_EVERY).announce, [vip()]);
+}
+
+#[test]
+fn an_outdated_node_leaves_an_address_to_who_claims_it_and_announces_no_more() {
+    let mut scene = Scene::new();
+    scene.is_outdated = true;
+    let next = scene.elect(Some("me"));
+    assert!(next.addresses[&vip()].yields);
+    scene.view.states.insert((vip(), 2), AddressState::Claimed);
+    scene.hear();
+    assert_eq!(scene.pass(REPEAT_AFTER).announce, [vip()], "not left yet");
+    scene.view.states.insert((vip(), 2), AddressState::Probing);
+    scene.now += Duration::from_millis(10);
+    scene.hear();
+    assert_eq!(scene.pass(REPEAT_EVERY).announce, NONE);
+    scene.is_outdated = false;
+    let next = scene.next();
+    assert!(!next.addresses[&vip()].yields);
+    assert_eq!(next.announce, [vip()]);
 }
 
 #[test]

@@ -321,8 +321,10 @@ impl Cluster {
                 self.deliver(to, message);
             }
             for node in 0..self.slots.len() {
-                self.tell(node);
-                self.wake(node);
+                if self.slots[node].due().is_some_and(|at| at <= now) {
+                    self.tell(node);
+                    self.wake(node);
+                }
             }
         }
         self.now = end;

@@ -290,6 +290,7 @@ impl Node {
             view: &self.view,
             trust: self.trust(now),
             joins: live.joins(&self.name),
+            is_outdated: false,
         };
         let next = self.holding.next(now, facts);
         let own = BTreeSet::from([self.mac]);

@@ -121,6 +121,25 @@ impl Node {
         rules(self.netns())
     }
 
+    /// Drops what the API server sends to the node, or no longer: neither is told.
+    pub fn set_deaf(&self, control_plane: &ControlPlane, deaf: bool) {
+        let (address, port) = control_plane.endpoint();
+        let family = match address {
+            IpAddr::V4(_) => "ip",
+            IpAddr::V6(_) => "ip6",
+        };
+        let nft = |command: &str| self.netns().run("nft", &[command]);
+        if !deaf {
+            nft("delete table inet deaf");
+            return;
+        }
+        nft("add table inet deaf");
+        nft("add chain inet deaf input { type filter hook input priority 0; }");
+        nft(&format!(
+            "add rule inet deaf input {family} saddr {address} tcp sport {port} drop"
+        ));
+    }
+
     /// Sets its Ready condition: `True`, `False` or `Unknown`. The node-lifecycle controller leaves
     /// it while the heartbeat goes on.
     pub fn set_ready(&self, status: &str) {

@@ -20,6 +20,9 @@ pub struct Address {
     /// or defended, so that the announcements of the next owner stand. It ends when the address
     /// leaves the set.
     pub handing_over: bool,
+    /// It is left to any other speaker that claims it, and probed again and again from then on: this
+    /// node may not have heard what was decided since.
+    pub yields: bool,
 }
 
 impl Address {
@@ -30,6 +33,7 @@ impl Address {
             claim,
             on_conflict: OnConflict::GiveUp,
             handing_over: false,
+            yields: false,
         }
     }
 }

@@ -24,8 +24,10 @@ pub(super) struct Entry {
     handing_over: bool,
     /// It is left to other speakers as [`Claim::Divided`] says.
     is_divided: bool,
+    /// It is left to any that claims it ([`Address::yields`]).
+    yields: bool,
     /// How often it has been left to them since it was last ours.
-    yields: u32,
+    left: u32,
     /// Quarantines since it was last calm, and when the last began.
     quarantines: (u32, Option<Instant>),
     /// What the caller has last been told.
@@ -121,7 +123,8 @@ impl Entry {
             on_conflict: address.on_conflict,
             handing_over: address.handing_over,
             is_divided: address.claim == Claim::Divided,
-            yields: 0,
+            yields: address.yields,
+            left: 0,
             quarantines: (0, None),
             reported: None,
             other_owner: None,
@@ -133,6 +136,7 @@ impl Entry {
     pub(super) fn set(&mut self, now: Instant, address: &Address) {
         self.on_conflict = address.on_conflict;
         self.is_divided = address.claim == Claim::Divided;
+        self.yields = address.yields;
         let kept = self.handing_over && !address.handing_over;
         self.handing_over = address.handing_over;
         if kept {
@@ -221,7 +225,7 @@ impl Entry {
         match &mut self.state {
             State::Silent(..) => None,
             State::Probing { sent, .. } if *sent >= times(self.is_divided, context).num => {
-                self.yields = 0;
+                self.left = 0;
                 self.state = claimed(now);
                 self.announce(context)
             }
@@ -293,7 +297,7 @@ impl Entry {
             State::Probing { .. } | State::Claimed { .. } if is_speaker || self.handing_over => {
                 self.other_owner = Some(by);
                 match self.state {
-                    State::Probing { .. } if is_speaker && self.is_divided => {
+                    State::Probing { .. } if is_speaker && (self.is_divided || self.yields) => {
                         self.leave_to_speaker(context);
                     }
                     // One of our nodes has it, and has probed it then: it hands it over, and will
@@ -302,7 +306,7 @@ impl Entry {
                         self.state = claimed(now);
                         return self.announce(context);
                     }
-                    State::Claimed { .. } if is_speaker && self.is_divided && by < ours => {
+                    State::Claimed { .. } if is_speaker && self.must_leave(by < ours) => {
                         self.leave_to_speaker(context);
                     }
                     State::Probing { .. }
@@ -373,10 +377,15 @@ impl Entry {
         }
     }
 
+    /// Whether it is left to a speaker that claims it as well.
+    fn must_leave(&self, is_lower: bool) -> bool {
+        !self.handing_over && self.yields || self.is_divided && is_lower
+    }
+
     /// Begins to probe anew, some time later.
     fn leave_to_speaker(&mut self, context: &mut Context<'_>) {
-        let wait = (FIRST_YIELD * (1 << self.yields.min(MAX_DOUBLINGS))).min(YIELD);
-        self.yields = self.yields.saturating_add(1);
+        let wait = (FIRST_YIELD * (1 << self.left.min(MAX_DOUBLINGS))).min(YIELD);
+        self.left = self.left.saturating_add(1);
         self.state = State::Probing {
             sent: 0,
             next: context.now + context.random.jitter(wait),

@@ -44,6 +44,30 @@ fn of_two_that_probe_at_the_same_time_only_the_lower_claims() {
 }
 
 #[test]
+fn one_that_may_be_outdated_leaves_it_to_any_that_claims_it_and_has_it_again_after_that_one() {
+    for vip in VIPS {
+        for entropy in 0..20 {
+            let (mut segment, [low, high]) = two(vip, entropy);
+            let outdated = Address {
+                yields: true,
+                ..Address::new(Claim::TakenOver)
+            };
+            segment.give(0, Some(outdated));
+            segment.run(5_000);
+            assert_eq!(segment.ask(), [low], "{entropy}");
+            segment.give(1, Some(Address::new(Claim::TakenOver)));
+            for _ in 0..80 {
+                segment.run(100);
+                assert_eq!(segment.ask(), [high], "{entropy}");
+            }
+            segment.give(1, None);
+            segment.run(yielded());
+            assert_eq!(segment.ask(), [low], "{entropy}");
+        }
+    }
+}
+
+#[test]
 fn one_that_has_it_keeps_it_from_a_lower_one_that_probes() {
     for vip in VIPS {
         for entropy in 0..50 {

@@ -30,17 +30,22 @@ enum Happening {
 }
 
 fn address() -> impl Strategy<Value = Address> {
-    let claim = prop_oneof![Just(Claim::FirstEver), Just(Claim::TakenOver)];
+    let claims = [Claim::FirstEver, Claim::TakenOver, Claim::Divided];
+    let claim = prop::sample::select(claims.to_vec());
     let policy = prop_oneof![Just(OnConflict::GiveUp), Just(OnConflict::Defend)];
     let on_eth1: Arc<_> = Arc::new([Arc::from("eth1")].into());
     let interfaces = prop_oneof![Just(Interfaces::All), Just(Interfaces::Named(on_eth1))];
-    let parts = (claim, policy, interfaces, prop::bool::weighted(0.2));
-    parts.prop_map(|(claim, on_conflict, interfaces, handing_over)| Address {
-        interfaces,
-        claim,
-        on_conflict,
-        handing_over,
-    })
+    let [handing_over, yields] = [prop::bool::weighted(0.2), prop::bool::weighted(0.2)];
+    let parts = (claim, policy, interfaces, handing_over, yields);
+    parts.prop_map(
+        |(claim, on_conflict, interfaces, handing_over, yields)| Address {
+            interfaces,
+            claim,
+            on_conflict,
+            handing_over,
+            yields,
+        },
+    )
 }
 
 fn frame() -> impl Strategy<Value = Vec<u8>> {

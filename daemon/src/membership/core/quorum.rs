@@ -39,7 +39,7 @@ pub struct Trouble {
 }
 
 /// What the voters amount to at some moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Quorum {
     /// As the votes are.
     pub standing: Standing,
@@ -49,6 +49,8 @@ pub struct Quorum {
     majority_at: Instant,
     /// When this was last judged: our own vote.
     judged: Instant,
+    /// The votes of the others who were alive then, the latest first.
+    votes: Vec<Instant>,
     /// Until when the fence was open then; `None`: it was closed.
     open_until: Option<Instant>,
     /// Since when it has been closed; `None`: it is open.
@@ -65,6 +67,7 @@ impl Quorum {
             trouble: None,
             majority_at: now,
             judged: now,
+            votes: Vec::new(),
             open_until: None,
             closed_since: Some(now),
             due: None,
@@ -182,17 +185,20 @@ impl Core {
     /// The moment from which on at least so many other voters have voted for us; our own last look
     /// at the clock for 0. `None` if there are not so many votes.
     fn vote(&self, others: usize) -> Option<Instant> {
-        let Some(nth) = others.checked_sub(1) else {
-            return Some(self.quorum.judged);
-        };
+        match others.checked_sub(1) {
+            Some(nth) => self.quorum.votes.get(nth).copied(),
+            None => Some(self.quorum.judged),
+        }
+    }
+
+    /// Reads the votes that there are now.
+    fn read_votes(&mut self) {
         let voters = self.peers.iter().flat_map(|peers| peers.values());
         let voters = voters.filter(|peer| peer.is_voter() && peer.is_live());
-        let mut votes: Vec<Instant> = voters.filter_map(|peer| peer.answered).collect();
-        if nth >= votes.len() {
-            return None;
-        }
-        let (_, vote, _) = votes.select_nth_unstable_by(nth, |a, b| b.cmp(a));
-        Some(*vote)
+        let votes = &mut self.quorum.votes;
+        votes.clear();
+        votes.extend(voters.filter_map(|peer| peer.answered));
+        votes.sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// Somebody has been suspected, or declared dead: from now on votes count.
@@ -221,6 +227,7 @@ impl Core {
     /// Looks how we stand now.
     pub(super) fn judge_standing(&mut self, now: Instant) {
         self.quorum.judged = now;
+        self.read_votes();
         if self.quorum.trouble.is_some_and(|of| of.until <= now) {
             self.quorum.trouble = None;
         }

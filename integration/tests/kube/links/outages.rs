@@ -73,6 +73,43 @@ fn nothing_is_lost_while_the_api_server_is_away_and_an_owner_that_dies_is_replac
 }
 
 #[test]
+fn an_owner_that_alone_does_not_hear_of_its_cordon_leaves_its_addresses_to_the_next() {
+    let Some(mut scene) = Scene::start() else {
+        return;
+    };
+    let owner = scene.owner();
+    let deaf = &scene.segment.nodes[owner];
+    deaf.set_deaf(&scene.cluster, true);
+    deaf.set_unschedulable(true);
+    // Both answer until it has found that it hears nothing.
+    eventually("it hears nothing", SOON, || {
+        let up = scene.segment.speakers[owner].metric("herald_watch_up{kind=\"Node\"}");
+        let is_up = up.unwrap_or(1.0) > 0.0;
+        if is_up {
+            Err(format!("{up:?}"))
+        } else {
+            Ok(())
+        }
+    });
+    let next = scene
+        .segment
+        .await_other(&scene.witness, scene.addresses[0], owner);
+    scene.await_owner(next);
+    scene.assert_stays(next);
+    // Among those that hear it, the third is next.
+    scene.segment.speakers[next].kill();
+    let third = scene
+        .segment
+        .await_other(&scene.witness, scene.addresses[0], next);
+    assert_ne!(third, owner);
+    let deaf = &scene.segment.nodes[owner];
+    deaf.set_deaf(&scene.cluster, false);
+    deaf.set_unschedulable(false);
+    scene.await_owner(owner);
+    scene.assert_stays(owner);
+}
+
+#[test]
 fn what_never_goes_back_does_not_either_to_who_does_not_know_that_it_has_moved() {
     let Some(mut scene) = Scene::start_with("never") else {
         return;
