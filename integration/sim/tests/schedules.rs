@@ -19,9 +19,11 @@ use sim::{Cluster, Kind, Outcome, Schedule};
 /// * Segment 203: one of half the nodes left what was being handed over to it, for two seconds.
 /// * Segment 1057, 1222, 1318, 10054: one that began behind a cut between two did not learn what the
 ///   other one's link-layer address was, and took it for a stranger.
+/// * Segment 1303: one that came back went on holding another one dead that it could not hear itself,
+///   with half of the nodes, and answered for what that one had.
 /// * Busy 56, 189: nodes that began did not know that another one had not been Ready.
 /// * Busy 241: a node that was not Ready counted itself.
-const KNOWN: [(Kind, u64); 17] = [
+const KNOWN: [(Kind, u64); 18] = [
     (Kind::Mixed, 2),
     (Kind::Mixed, 46),
     (Kind::Mixed, 74),
@@ -35,6 +37,7 @@ const KNOWN: [(Kind, u64); 17] = [
     (Kind::Segment, 293),
     (Kind::Segment, 1057),
     (Kind::Segment, 1222),
+    (Kind::Segment, 1303),
     (Kind::Segment, 1318),
     (Kind::Segment, 10054),
     (Kind::Busy, 56),

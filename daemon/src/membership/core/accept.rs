@@ -154,7 +154,7 @@ impl Core {
             Content::Facts => self.take_facts(now, message),
             Content::Versions => self.take_versions(now, node, message),
             Content::Leave => self.take_leave(envelope.src),
-            Content::View => self.take_view(now, message),
+            Content::View => self.take_view(now, envelope.src, message),
             Content::Swim if message.is_empty() => {}
             Content::Swim => self.take_message(now, envelope, message),
         }
@@ -176,7 +176,7 @@ impl Core {
     }
 
     /// A node that speaks itself is alive in the life in which it does.
-    fn learn(&mut self, src: Id) {
+    pub(super) fn learn(&mut self, src: Id) {
         let known = self.peer(src.node).map(|peer| peer.sight);
         let is_news = known.is_some_and(|known| match known.state {
             State::Unknown => true,

@@ -11,7 +11,7 @@ use foca::Codec;
 use super::super::config::MAX_MESSAGE;
 use super::super::envelope::{Content, State};
 use super::super::identity::{FixedCodec, Id, MEMBER_LEN, NodeId};
-use super::{Core, Draft};
+use super::{Core, Draft, Standing};
 
 /// Members in one datagram, at most.
 const MAX_MEMBERS: usize = MAX_MESSAGE / MEMBER_LEN;
@@ -80,25 +80,44 @@ impl Core {
         }
     }
 
-    /// Takes what a node knows of all; of those that are not in the list, nothing.
-    pub(super) fn take_view(&mut self, now: Instant, octets: &[u8]) {
+    /// Takes what a node knows of all; of those that are not in the list, nothing. If it sees one
+    /// alive that we have declared dead without a majority, that verdict was wrong: this node would
+    /// not hear the other one itself where a cut is between the two. It matters where half of the
+    /// voters are enough for this node to answer; with fewer it is silent.
+    pub(super) fn take_view(&mut self, now: Instant, src: Id, octets: &[u8]) {
         if !octets.len().is_multiple_of(MEMBER_LEN) {
             self.counters.malformed += 1;
             return;
         }
-        let me = *self.foca.identity();
+        let me = self.foca.identity().node;
         let members = octets.chunks_exact(MEMBER_LEN);
         let members = members.filter_map(|octets| FixedCodec.decode_member(octets).ok());
         let known = members.filter(|member| {
             let node = member.id().node;
             let peers = self.peers.as_ref();
-            node == me.node || peers.is_some_and(|peers| peers.contains_key(&node))
+            node == me || peers.is_some_and(|peers| peers.contains_key(&node))
         });
         let known: Vec<_> = known.collect();
+        let is_half = self.quorum.standing == Standing::Half;
+        if is_half && known.iter().any(|member| self.contradicts(member)) {
+            self.restart(now);
+            self.learn(src);
+            self.introduce(now, src.node);
+        }
+        let before = *self.foca.identity();
         let done = self
             .foca
             .apply_many(known.into_iter(), true, &mut self.effects);
         self.note(done);
-        self.came_back(now, me);
+        self.came_back(now, before);
+    }
+
+    /// Whether a member is alive in a life of which we doubt our own verdict.
+    fn contradicts(&self, member: &foca::Member<Id>) -> bool {
+        let peer = self.peers.as_ref();
+        let peer = peer.and_then(|peers| peers.get(&member.id().node));
+        let doubted = peer.filter(|peer| peer.is_doubtful && peer.sight.state == State::Down);
+        member.state() == foca::State::Alive
+            && doubted.is_some_and(|peer| peer.sight.generation == member.id().generation)
     }
 }

@@ -255,6 +255,30 @@ fn one_that_hears_one_and_is_heard_by_another_is_no_candidate() {
 }
 
 #[test]
+fn one_that_comes_back_knows_of_one_that_it_cannot_hear_itself() {
+    for seed in 0..20 {
+        let mut lab = Lab::running(4, seed);
+        lab.isolate(0);
+        lab.run(ms(2_000 + 7 * seed));
+        // 3 has another life than the one that 0 has declared over; 1 has not.
+        lab.freeze(3);
+        lab.run(ms(600));
+        lab.thaw(3);
+        lab.run(ms(1_000));
+        lab.cut.clear();
+        // 3 is between 0 and 1, and 2 is gone.
+        lab.part(0, 1);
+        lab.isolate(2);
+        let knows = |lab: &Lab| {
+            [0, 1, 3]
+                .iter()
+                .all(|n| [0, 1, 3].iter().all(|m| lab.live(*n).contains(m)))
+        };
+        println!("after {:?}", lab.wait(ms(1_500), knows));
+    }
+}
+
+#[test]
 fn one_that_the_list_does_not_have_is_silent() {
     let mut lab = Lab::running(3, 4);
     let without = |node: &str| {
