@@ -95,7 +95,7 @@
 //!
 //! # What is sent
 //!
-//! 33 datagrams of 235 octets a second from each node while nothing happens, however many nodes
+//! 33 datagrams of 243 octets a second from each node while nothing happens, however many nodes
 //! there are; none is longer than 1,232. [`keyring`] says how they are sealed, [`session`] how
 //! recordings are kept out. All who have the key are trusted to be who they say, if the name is in
 //! the list.
@@ -157,11 +157,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// Whether others were there before this node: by more than what members that begin together
-    /// differ by.
+    /// Whether others could answer before this node could: by more than what members that begin
+    /// together differ by. In which life does not matter.
     pub fn joins(&self, me: &str) -> bool {
-        let own = self.nodes.get(me).map(|node| node.since);
-        own.is_some_and(|own| self.nodes.values().any(|one| one.since + TOGETHER < own))
+        let own = self.nodes.get(me).and_then(|node| node.served);
+        let mut all = self.nodes.values().filter_map(|node| node.served);
+        own.is_some_and(|own| all.any(|one| one + TOGETHER < own))
     }
 
     /// What nodes last told of themselves, this one too, whether they are alive or not.
@@ -185,6 +186,8 @@ pub struct LiveNode {
     /// Since when it has been alive in this life. All members agree about it as well as a datagram
     /// is fast, whatever their clocks say, as each node tells its own age.
     pub since: Instant,
+    /// When its fence first opened since it was started; `None`: not yet, or that has not been heard.
+    pub served: Option<Instant>,
     /// What it tells of itself; `None` until that has been heard, from it or others. While it is
     /// being heard anew after a restart, what it told before.
     pub facts: Option<Arc<Facts>>,

@@ -89,6 +89,8 @@ pub struct Core {
     epoch: Instant,
     /// When this life began.
     since: Instant,
+    /// When the fence first opened.
+    served: Option<Instant>,
     /// Until then not all others are known: the fence is closed. `None`: they are.
     joining_until: Option<Instant>,
     /// What changes is our own verdict, and nobody else's.
@@ -137,6 +139,7 @@ impl Core {
             super::LiveNode {
                 generation: me.generation,
                 since: now,
+                served: None,
                 facts: None,
             },
         );
@@ -164,6 +167,7 @@ impl Core {
             // Moment 0 means "none".
             epoch: now.checked_sub(Duration::from_micros(1)).unwrap_or(now),
             since: now,
+            served: None,
             joining_until: Some(now + config.join),
             is_judging: false,
             has_joined: false,
@@ -449,6 +453,9 @@ impl Core {
             stamp: self.stamp(now),
             echo_stamp: peer.stamp,
             age: micros(now.saturating_duration_since(self.since)),
+            served: self
+                .served
+                .map_or(0, |at| micros(now.saturating_duration_since(at)).max(1)),
             facts: self.facts_digest,
             digest: self.digest(),
             sight: self.vote_for(peer),

@@ -49,6 +49,9 @@ pub struct Envelope {
     pub echo_stamp: u64,
     /// For how long the sender has been in this life.
     pub age: u64,
+    /// For how long it has been since the sender's fence first opened, in whichever life; 0 for
+    /// never.
+    pub served: u64,
     /// Which versions of the facts of all nodes the sender has, as one number; 0 for none.
     pub facts: u64,
     /// Which nodes the sender sees alive, as one number.
@@ -73,7 +76,7 @@ pub enum Content {
 }
 
 /// Octets of an [`Envelope`].
-pub const LEN: usize = Id::LEN + NodeId::LEN + 2 + 7 * 8 + 1 + 8 + 2;
+pub const LEN: usize = Id::LEN + NodeId::LEN + 2 + 8 * 8 + 1 + 8 + 2;
 
 impl Envelope {
     /// Writes it, and its content after it.
@@ -96,6 +99,7 @@ impl Envelope {
             self.stamp,
             self.echo_stamp,
             self.age,
+            self.served,
             self.facts,
             self.digest,
         ] {
@@ -144,6 +148,7 @@ impl Envelope {
             stamp: number(&mut rest)?,
             echo_stamp: number(&mut rest)?,
             age: number(&mut rest)?,
+            served: number(&mut rest)?,
             facts: number(&mut rest)?,
             digest: number(&mut rest)?,
             sight: Sight {
@@ -191,6 +196,7 @@ mod tests {
             stamp: 4,
             echo_stamp: 5,
             age: 6,
+            served: 11,
             facts: 9,
             digest: 10,
             sight: Sight {

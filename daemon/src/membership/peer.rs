@@ -28,6 +28,8 @@ pub struct Peer {
     pub generation: u64,
     /// Since when it has been in that life.
     pub since: Option<Instant>,
+    /// When its fence first opened, in whichever life of this run.
+    pub served: Option<Instant>,
     /// When it is asked next, if it is not alive, and the wait after that.
     retry_at: Option<Instant>,
     retry: Duration,
@@ -60,6 +62,7 @@ impl Peer {
             stamp: 0,
             generation: 0,
             since: None,
+            served: None,
             retry_at: None,
             retry: Duration::ZERO,
             answered_until: None,

@@ -102,6 +102,7 @@ impl Core {
                 peer.reached_at(from);
                 peer.stamp = 0;
                 peer.facts_differ = None;
+                peer.served = None;
                 self.sessions.retain(|_, of| *of != node);
                 self.sessions.insert(sealed.session, node);
                 let challenge = self.draw();
@@ -143,6 +144,13 @@ impl Core {
         if envelope.src.generation > peer.generation || is_same && is_later {
             peer.generation = envelope.src.generation;
             peer.since = Some(since);
+        }
+        let served = Duration::from_micros(envelope.served);
+        let served = now.checked_sub(served).filter(|_| envelope.served > 0);
+        // A datagram that has waited tells of a later moment.
+        let is_earlier = served < peer.served.and_then(|known| known.checked_sub(SINCE_STEP));
+        if peer.served.is_none() || served.is_some() && is_earlier {
+            peer.served = served;
         }
         if was_wrong {
             self.restart(now);

@@ -82,6 +82,7 @@ impl Core {
         let own = LiveNode {
             generation,
             since: self.since,
+            served: self.served,
             facts: self.facts.as_ref().map(|facts| facts.facts.clone()),
         };
         live.nodes.insert(self.name.clone(), own);
@@ -101,6 +102,7 @@ impl Core {
             let node = LiveNode {
                 generation,
                 since,
+                served: peer.served,
                 facts,
             };
             live.nodes.insert(peer.name.clone(), node);

@@ -250,6 +250,7 @@ impl Core {
         self.quorum.open_until = until.filter(|_| self.fence() != Fence::Closed);
         if self.quorum.open_until.is_some() {
             self.quorum.closed_since = None;
+            self.served.get_or_insert(now);
         }
     }
 

@@ -56,12 +56,12 @@ fn facts_are_not_sent_to_those_that_have_them() {
     lab.tape = Some(Vec::new());
     lab.run(Duration::from_secs(20));
     // Longer than an envelope alone, and shorter than one with a message of foca.
-    let with_facts = |octets: &[u8]| (158..208).contains(&octets.len());
+    let with_facts = |octets: &[u8]| (166..216).contains(&octets.len());
     let tape = lab.tape.take().unwrap_or_default();
     let of_one = tape.iter().filter(|(from, ..)| *from == 1);
     let idle = of_one.clone().filter(|(.., o)| with_facts(o)).count();
     // An envelope alone, and the names of five.
-    let names = tape.iter().filter(|(.., o)| o.len() == 157 + 5 * 24);
+    let names = tape.iter().filter(|(.., o)| o.len() == 165 + 5 * 24);
     assert_eq!(names.count(), 0);
     lab.tape = Some(Vec::new());
     publish(&mut lab, 1, 2);

@@ -124,6 +124,37 @@ fn after_a_partition_the_larger_side_sees_itself_alive_and_it_heals() {
 }
 
 #[test]
+fn one_that_begins_knows_that_others_have_answered_before_though_they_have_just_been_asleep() {
+    let mut lab = Lab::running(3, 6);
+    lab.run(ms(3_000));
+    let joins = |lab: &Lab, node: usize| {
+        let core = lab.nodes[node].core.as_ref().expect("it runs");
+        core.live().joins(&name(node))
+    };
+    assert!((0..3).all(|node| !joins(&lab, node)), "all began together");
+    lab.kill(0);
+    [1, 2].iter().for_each(|node| lab.freeze(*node));
+    lab.run(ms(600));
+    [1, 2].iter().for_each(|node| lab.thaw(*node));
+    lab.wait(ms(500), |lab| lab.is_open(1) && lab.is_open(2));
+    lab.start(0);
+    lab.wait(ms(500), |lab| lab.is_open(0));
+    assert!(joins(&lab, 0) && !joins(&lab, 1) && !joins(&lab, 2));
+}
+
+#[test]
+fn one_that_could_not_answer_alone_was_not_there_before_those_that_begin_later() {
+    let mut lab = Lab::empty(3, 7);
+    lab.start(0);
+    lab.run(ms(10_000));
+    [1, 2].iter().for_each(|node| lab.start(*node));
+    lab.wait(ms(1_500), all_know_all);
+    for node in 0..3 {
+        assert!(!lab.core(node).live().joins(&name(node)));
+    }
+}
+
+#[test]
 fn a_member_that_leaves_is_out_at_once() {
     let mut lab = Lab::running(5, 6);
     let now = lab.now;
