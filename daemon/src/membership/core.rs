@@ -301,7 +301,12 @@ impl Core {
 
     /// Asks those who are not known as alive, and those who can renew the fence.
     fn tick(&mut self, now: Instant) {
-        let (first, most) = (self.config.retry, self.config.retry_most);
+        let first = self.config.retry;
+        let most = match self.quorum.standing {
+            // As many others may answer as well: they are to be found soon.
+            Standing::Half => first,
+            Standing::Minority | Standing::Majority => self.config.retry_most,
+        };
         let mut absent = Vec::new();
         let mut suspects = Vec::new();
         for (node, peer) in self.peers.iter_mut().flatten() {

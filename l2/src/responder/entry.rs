@@ -135,12 +135,13 @@ impl Entry {
     /// Takes what the desired set says of the address now.
     pub(super) fn set(&mut self, now: Instant, address: &Address) {
         self.on_conflict = address.on_conflict;
-        self.is_divided = address.claim == Claim::Divided;
+        let is_divided = address.claim == Claim::Divided;
+        let was_divided = std::mem::replace(&mut self.is_divided, is_divided);
         self.yields = address.yields;
         let kept = self.handing_over && !address.handing_over;
         self.handing_over = address.handing_over;
-        if kept {
-            // The one that was to have it may have announced it.
+        if kept || was_divided && !is_divided && self.is_claimed() {
+            // The one that was to have it, or another one of as many nodes, may have announced it.
             self.again(now);
         }
         let undisturbed = self.quarantines.0 == 0;

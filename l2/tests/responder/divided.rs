@@ -128,3 +128,18 @@ fn of_two_that_have_claimed_it_the_higher_falls_silent_when_it_hears_the_other()
         assert_eq!(segment.ask(), [low]);
     }
 }
+
+#[test]
+fn of_two_that_have_claimed_it_the_elected_one_announces_it_when_all_hear_each_other_again() {
+    for vip in VIPS {
+        let (mut segment, [low, _]) = two(vip, 1);
+        segment.stations[1].connected = false;
+        segment.give(0, Some(divided()));
+        segment.give(1, Some(divided()));
+        segment.run(5_000);
+        segment.stations[1].connected = true;
+        segment.give(0, Some(Address::new(Claim::TakenOver)));
+        segment.run(10);
+        assert_eq!(segment.ask(), [low]);
+    }
+}
