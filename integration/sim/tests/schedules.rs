@@ -12,6 +12,8 @@ use sim::{Cluster, Kind, Outcome, Schedule};
 /// * Mixed 46: it handed over, on its return, what it had never answered for.
 /// * Mixed 74, 187: since when a node had been alive was a guess that was never put right, so that
 ///   nodes disagreed about who had returned.
+/// * Mixed 107781: one that was frozen took what had waited for it for news, and others for younger
+///   than they were.
 /// * Mixed 399, Segment 108: those that had just started probed for too long, or began life after
 ///   life.
 /// * Segment 214, 231: one that hears one and is heard by another was elected, and could not answer.
@@ -25,12 +27,13 @@ use sim::{Cluster, Kind, Outcome, Schedule};
 /// * Busy 241: a node that was not Ready counted itself.
 /// * Busy 1426: one that began probed everything, again with each pause, as the others had begun new
 ///   lives a moment before.
-const KNOWN: [(Kind, u64); 19] = [
+const KNOWN: [(Kind, u64); 20] = [
     (Kind::Mixed, 2),
     (Kind::Mixed, 46),
     (Kind::Mixed, 74),
     (Kind::Mixed, 187),
     (Kind::Mixed, 399),
+    (Kind::Mixed, 107_781),
     (Kind::Segment, 108),
     (Kind::Segment, 203),
     (Kind::Segment, 214),

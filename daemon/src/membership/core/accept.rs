@@ -14,7 +14,7 @@ use super::{Core, Draft, Source};
 /// at most once in so long a time.
 const ANSWER_GAP: Duration = Duration::from_millis(5);
 /// What a datagram on its way may make of a moment that has not changed.
-const SINCE_STEP: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(5);
 
 impl Core {
     /// Takes a datagram. What is not new, not from a node of the list, or not sealed with one of
@@ -126,6 +126,7 @@ impl Core {
     fn accept(&mut self, now: Instant, envelope: &Envelope, message: &[u8]) {
         self.counters.received += 1;
         let node = envelope.src.node;
+        let asked = self.asked(now, envelope);
         let Some(peer) = self.peer(node) else {
             return;
         };
@@ -136,19 +137,23 @@ impl Core {
             peer.stamp = envelope.stamp;
             peer.session.echo = envelope.challenge;
         }
-        let age = Duration::from_micros(envelope.age);
-        let since = now.checked_sub(age).unwrap_or(now);
-        // In the same life it may have been out of service.
-        let is_later = peer.since.is_some_and(|known| since > known + SINCE_STEP);
+        // Sent at the latest now, at the earliest when what it echoes was: a datagram may have waited.
+        let latest = |age| now.checked_sub(Duration::from_micros(age)).unwrap_or(now);
+        let since = latest(envelope.age);
+        let waited = asked.map(|asked| now.saturating_duration_since(asked));
+        let earliest = waited.and_then(|waited| since.checked_sub(waited));
+        let is_other = |known: Instant| {
+            // In the same life it may have been out of service, and be back.
+            since + STEP < known || earliest.is_some_and(|earliest| earliest > known + STEP)
+        };
         let is_same = envelope.src.generation == peer.generation;
-        if envelope.src.generation > peer.generation || is_same && is_later {
+        if envelope.src.generation > peer.generation || is_same && peer.since.is_some_and(is_other)
+        {
             peer.generation = envelope.src.generation;
             peer.since = Some(since);
         }
-        let served = Duration::from_micros(envelope.served);
-        let served = now.checked_sub(served).filter(|_| envelope.served > 0);
-        // A datagram that has waited tells of a later moment.
-        let is_earlier = served < peer.served.and_then(|known| known.checked_sub(SINCE_STEP));
+        let served = Some(latest(envelope.served)).filter(|_| envelope.served > 0);
+        let is_earlier = served.map(|served| served + STEP) < peer.served;
         if peer.served.is_none() || served.is_some() && is_earlier {
             peer.served = served;
         }
@@ -230,10 +235,7 @@ impl Core {
         let state = match sight.state {
             State::Unknown => return,
             State::Alive => {
-                let asked = self
-                    .epoch
-                    .checked_add(Duration::from_micros(envelope.echo_stamp));
-                let asked = asked.filter(|asked| envelope.echo_stamp > 0 && *asked <= now);
+                let asked = self.asked(now, envelope);
                 if let Some(peer) = self.peer(envelope.src.node) {
                     peer.answered = peer.answered.max(asked);
                 }
@@ -254,6 +256,13 @@ impl Core {
         // Whatever foca sends carries the objection, or the new life.
         let done = self.foca.announce(envelope.src, &mut self.effects);
         self.note(done);
+    }
+
+    /// When the latest datagram of ours was sent that its sender had; `None` for none.
+    fn asked(&self, now: Instant, envelope: &Envelope) -> Option<Instant> {
+        let echo = Duration::from_micros(envelope.echo_stamp);
+        let asked = self.epoch.checked_add(echo);
+        asked.filter(|asked| envelope.echo_stamp > 0 && *asked <= now)
     }
 
     /// Begins this life.

@@ -155,6 +155,28 @@ fn one_that_could_not_answer_alone_was_not_there_before_those_that_begin_later()
 }
 
 #[test]
+fn one_that_was_frozen_knows_since_when_others_have_been_alive_though_their_word_had_to_wait() {
+    let mut lab = Lab::running(3, 6);
+    lab.freeze(0);
+    // The other two fall silent, and begin new lives.
+    lab.part(1, 2);
+    lab.run(ms(600));
+    lab.cut.clear();
+    lab.wait(ms(1_500), |lab| lab.is_open(1) && lab.is_open(2));
+    lab.run(ms(5_000));
+    lab.thaw(0);
+    lab.wait(ms(1_500), all_know_all);
+    lab.run(ms(500));
+    let since = |lab: &mut Lab, by: usize| lab.core(by).live().nodes[&*name(1)].since;
+    let own = since(&mut lab, 1);
+    for by in [0, 2] {
+        let known = since(&mut lab, by);
+        let differs = known.max(own) - known.min(own);
+        assert!(differs < ms(10), "{by}: {differs:?}");
+    }
+}
+
+#[test]
 fn a_member_that_leaves_is_out_at_once() {
     let mut lab = Lab::running(5, 6);
     let now = lab.now;
