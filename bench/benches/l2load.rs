@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use bench::figures::percentile;
 use integration::manifests::service;
 use integration::segment::Segment;
 use integration::segment::capture::{Seen, clock};
@@ -79,10 +80,8 @@ fn questions(scene: &Scene, addresses: &[IpAddr]) {
     let used = daemon.usage();
     // The last answers, and what tcpdump has not written yet.
     std::thread::sleep(Duration::from_secs(1));
-    let (mut latencies, asked) = latencies(&scene.witness.since(begin));
-    latencies.sort_unstable();
-    let at = |percent: usize| latencies.get((latencies.len() * percent).div_ceil(100).max(1) - 1);
-    let [p50, p99, max] = [50, 99, 100].map(|percent| at(percent).copied().unwrap_or_default());
+    let (latencies, asked) = latencies(&scene.witness.since(begin));
+    let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&latencies, percent));
     println!(
         "{} addresses, {:.0} questions a second",
         ADDRESSES,

@@ -43,5 +43,5 @@ pub use cli::Cli;
 /// What a simulation puts together besides the membership.
 pub mod parts {
     pub use crate::link_io::{LinkView, OtherOwner};
-    pub use crate::links::holding;
+    pub use crate::links::{ACQUAINTED_WITHIN, holding};
 }

@@ -427,7 +427,7 @@ impl Links {
 
 /// How long after the beginning others may take to tell of their interfaces. Who has not by then may
 /// be taken for a stranger.
-const ACQUAINTED_WITHIN: Duration = Duration::from_secs(1);
+pub const ACQUAINTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// After the membership could not begin.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);

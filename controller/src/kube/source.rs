@@ -61,6 +61,13 @@ pub struct Hearing {
     pub error: Option<Arc<str>>,
 }
 
+impl Hearing {
+    /// Whether what is known of the kind is all that there is now.
+    pub fn is_up(&self) -> bool {
+        self.listed && self.error.is_none()
+    }
+}
+
 /// When the oldest change came that nobody has asked for yet.
 type Oldest = Arc<Mutex<Option<Instant>>>;
 

@@ -61,10 +61,8 @@ impl Freshness {
 }
 
 fn is_unheard(hearings: &Hearings) -> bool {
-    let is_heard = |hearing: &Hearing| hearing.listed && hearing.error.is_none();
-    KINDS
-        .iter()
-        .any(|kind| !hearings.get(kind).is_some_and(is_heard))
+    let is_up = |kind| hearings.get(kind).is_some_and(Hearing::is_up);
+    !KINDS.iter().all(is_up)
 }
 
 #[cfg(test)]

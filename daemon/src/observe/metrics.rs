@@ -162,8 +162,8 @@ const WATCHES: &[Metric<Watched>] = &[
         "herald_watch_up",
         "Whether the API server is heard about a kind.",
         |watched, out| {
-            let up = watched.hearing.listed && watched.hearing.error.is_none();
-            out.add(&[("kind", watched.kind)], u8::from(up));
+            let up = u8::from(watched.hearing.is_up());
+            out.add(&[("kind", watched.kind)], up);
         },
     ),
     Metric::counter(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use herald::membership::core::{Core, Transmit};
 use herald::membership::{Addresses, Config, Facts, Keyring, Live, Standing};
 use herald::parts::holding::{self, Holding, Trust};
-use herald::parts::{LinkView, OtherOwner};
+use herald::parts::{ACQUAINTED_WITHIN, LinkView, OtherOwner};
 use l2::MacAddr;
 use l2::responder::{
     Action, AddressSet, Event, Fence, Interface, InterfaceKind, Received, Responder,
@@ -27,8 +27,6 @@ use crate::world::{node_name, number, vip_number};
 /// The one interface of each node.
 const INTERFACE: u32 = 2;
 const INTERFACE_NAME: &str = "eth0";
-/// As in `daemon/src/links.rs`.
-const ACQUAINTED_WITHIN: Duration = Duration::from_secs(1);
 /// A round begins at most so long after what it is for.
 const ROUND_WITHIN: u64 = 3_000;
 

@@ -19,6 +19,17 @@ fn two(vip: &'static str, entropy: u64) -> (Segment, [MacAddr; 2]) {
     (segment, macs)
 }
 
+/// Two that have claimed it while they did not hear each other, and now do; the lower one.
+fn both_have_claimed(vip: &'static str) -> (Segment, MacAddr) {
+    let (mut segment, [low, _]) = two(vip, 1);
+    segment.stations[1].connected = false;
+    segment.give(0, Some(divided()));
+    segment.give(1, Some(divided()));
+    segment.run(5_000);
+    segment.stations[1].connected = true;
+    (segment, low)
+}
+
 fn yielded() -> u64 {
     2 * YIELD.as_millis() as u64
 }
@@ -115,12 +126,7 @@ fn when_all_hear_each_other_again_the_elected_one_answers_at_once() {
 #[test]
 fn of_two_that_have_claimed_it_the_higher_falls_silent_when_it_hears_the_other() {
     for vip in VIPS {
-        let (mut segment, [low, _]) = two(vip, 1);
-        segment.stations[1].connected = false;
-        segment.give(0, Some(divided()));
-        segment.give(1, Some(divided()));
-        segment.run(5_000);
-        segment.stations[1].connected = true;
+        let (mut segment, low) = both_have_claimed(vip);
         let now = segment.now();
         let again = l2::responder::Event::Announce(crate::common::ip(vip));
         segment.stations[0].responder.handle(now, again);
@@ -132,12 +138,7 @@ fn of_two_that_have_claimed_it_the_higher_falls_silent_when_it_hears_the_other()
 #[test]
 fn of_two_that_have_claimed_it_the_elected_one_announces_it_when_all_hear_each_other_again() {
     for vip in VIPS {
-        let (mut segment, [low, _]) = two(vip, 1);
-        segment.stations[1].connected = false;
-        segment.give(0, Some(divided()));
-        segment.give(1, Some(divided()));
-        segment.run(5_000);
-        segment.stations[1].connected = true;
+        let (mut segment, low) = both_have_claimed(vip);
         segment.give(0, Some(Address::new(Claim::TakenOver)));
         segment.run(10);
         assert_eq!(segment.ask(), [low]);

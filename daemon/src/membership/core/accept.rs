@@ -162,7 +162,7 @@ impl Core {
             self.introduce(now, node);
         }
         self.learn(envelope.src);
-        self.heed(now, envelope);
+        self.heed(now, envelope, asked);
         match envelope.content {
             Content::Facts => self.take_facts(now, message),
             Content::Versions => self.take_versions(now, node, message),
@@ -222,7 +222,7 @@ impl Core {
 
     /// How the sender sees us: alive, which renews the fence; suspect, to which we object; dead, or
     /// in a life that we do not know, after which we come back in the next one.
-    fn heed(&mut self, now: Instant, envelope: &Envelope) {
+    fn heed(&mut self, now: Instant, envelope: &Envelope, asked: Option<Instant>) {
         let me = *self.foca.identity();
         let sight = envelope.sight;
         if sight.generation > me.generation {
@@ -235,7 +235,6 @@ impl Core {
         let state = match sight.state {
             State::Unknown => return,
             State::Alive => {
-                let asked = self.asked(now, envelope);
                 if let Some(peer) = self.peer(envelope.src.node) {
                     peer.answered = peer.answered.max(asked);
                 }

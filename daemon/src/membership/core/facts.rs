@@ -96,14 +96,10 @@ impl Core {
             return;
         }
         let most = self.config.retry_most;
-        let me = self.foca.identity().node;
-        let peers = self.peers.iter().flatten();
-        let of_peers = peers.map(|(node, peer)| (*node, peer.facts.as_ref()));
-        let all = of_peers.chain([(me, self.facts.as_ref())]);
         let number = |version: Option<&Version>| version.map_or(0, |version| version.number);
-        let names: Vec<_> = all
-            .map(|(node, version)| facts::name(node, number(version)))
-            .collect();
+        let names = self.versions();
+        let names = names.map(|(node, version)| facts::name(node, number(version)));
+        let names: Vec<_> = names.collect();
         for node in asked {
             if let Some(differ) = self.peer(node).and_then(|peer| peer.facts_differ.as_mut()) {
                 differ.asked(now, most);
@@ -187,13 +183,16 @@ impl Core {
         }
     }
 
-    /// Makes one number of all versions that we have: the same for all that have the same.
-    pub(super) fn sum_facts(&mut self) {
-        let me = self.foca.identity().node;
+    /// What is known of the facts of all nodes of the list, and our own.
+    fn versions(&self) -> impl Iterator<Item = (NodeId, Option<&Version>)> {
         let peers = self.peers.iter().flatten();
         let of_peers = peers.map(|(node, peer)| (*node, peer.facts.as_ref()));
-        let all = of_peers.chain([(me, self.facts.as_ref())]);
-        let named = all.filter_map(|(node, version)| {
+        of_peers.chain([(self.foca.identity().node, self.facts.as_ref())])
+    }
+
+    /// Makes one number of all versions that we have: the same for all that have the same.
+    pub(super) fn sum_facts(&mut self) {
+        let named = self.versions().filter_map(|(node, version)| {
             let generation = version?.number;
             Some(Id { node, generation })
         });
