@@ -181,6 +181,7 @@ impl Cluster {
             slot.frozen = true;
             slot.busy_until = Some(self.now + time);
             self.look(node);
+            self.watch.set_awake(self.now, self.has_quorum(true));
         }
     }
 
@@ -196,7 +197,9 @@ impl Cluster {
         if !std::mem::take(&mut self.slots[node].frozen) {
             return;
         }
-        self.slots[node].busy_until = None;
+        if self.slots[node].busy_until.take().is_some() {
+            self.watch.set_awake(self.now, self.has_quorum(true));
+        }
         let waiting = std::mem::take(&mut self.slots[node].inbox);
         let (frames, datagrams): (Vec<_>, Vec<_>) = waiting
             .into_iter()
@@ -255,20 +258,23 @@ impl Cluster {
     /// Something has been done to nodes or network. From now on somebody could answer for every
     /// address if more than half of the nodes run and hear all of each other.
     pub fn happened(&mut self) {
-        let has_candidate = self.has_quorum() && self.loss == 0.0;
+        let has_candidate = self.has_quorum(false) && self.loss == 0.0;
         self.watch.happened(self.now, has_candidate);
+        self.watch.set_awake(self.now, self.has_quorum(true));
     }
 
-    /// Whether more than half of the nodes run and hear all of each other. Of a large cluster with
-    /// many cuts one such group may be overlooked.
-    fn has_quorum(&self) -> bool {
+    /// Whether more than half of the nodes run and hear all of each other, and are `awake` now. Of a
+    /// large cluster with many cuts one such group may be overlooked.
+    fn has_quorum(&self, awake: bool) -> bool {
+        let is_awake = |node: &usize| !awake || self.slots[*node].busy_until.is_none();
         let nodes = self.slots.len();
         let voters = (0..nodes).filter(|node| self.is_voter(*node)).count();
         (0..nodes).any(|first| {
             let mut group: Vec<usize> = Vec::new();
             for node in (first..nodes).chain(0..first) {
                 let is_with_all = group.iter().all(|other| self.is_connected(node, *other));
-                if is_with_all && self.is_voter(node) && self.is_connected(node, node) {
+                let is_one = self.is_voter(node) && is_awake(&node);
+                if is_with_all && is_one && self.is_connected(node, node) {
                     group.push(node);
                 }
             }

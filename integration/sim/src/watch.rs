@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// round take.
 pub const TWO: Duration = Duration::from_millis(246);
 /// Nobody does for at most this long after the last thing that happened, while more than half of the
-/// nodes run and hear all of each other.
+/// nodes run and hear all of each other. While machines are so busy that fewer run, no time passes.
 pub const NOBODY: Duration = Duration::from_millis(1_000);
 
 /// What did not hold.
@@ -62,8 +62,13 @@ pub struct Watch {
     start: Instant,
     vips: Vec<Vip>,
     nodes: Vec<Answering>,
-    /// Since when a node is connected to more than half of all, with nothing happening to any.
-    candidate_since: Option<Instant>,
+    /// How long more than half of the nodes were awake, up to the moment after it.
+    awake: (Duration, Instant),
+    /// They are.
+    is_awake: bool,
+    /// Since when, of that time, a node is connected to more than half of all, with nothing happening
+    /// to any.
+    candidate_since: Option<Duration>,
     /// The longest that two answered of which one had a majority.
     pub worst_two: Duration,
     /// The longest that two answered of which none had a majority when they began: they each had
@@ -81,7 +86,8 @@ struct Vip {
     two_since: Option<Instant>,
     /// None of them had a majority then.
     of_halves: bool,
-    nobody_since: Option<Instant>,
+    /// Of the time in which more than half of the nodes were awake.
+    nobody_since: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,13 +102,15 @@ impl Watch {
     /// Nobody answers for anything.
     pub fn new(now: Instant, nodes: usize, vips: usize) -> Watch {
         let vip = Vip {
-            nobody_since: Some(now),
+            nobody_since: Some(Duration::ZERO),
             ..Vip::default()
         };
         Watch {
             start: now,
             vips: vec![vip; vips],
             nodes: vec![Answering::default(); nodes],
+            awake: (Duration::ZERO, now),
+            is_awake: true,
             candidate_since: None,
             worst_two: Duration::ZERO,
             worst_halves: Duration::ZERO,
@@ -117,7 +125,21 @@ impl Watch {
         for vip in 0..self.vips.len() {
             self.judge(now, vip);
         }
-        self.candidate_since = has_candidate.then_some(now);
+        self.candidate_since = has_candidate.then_some(self.awake_for(now));
+    }
+
+    /// Whether more than half of the nodes are awake from now on.
+    pub fn set_awake(&mut self, now: Instant, is_awake: bool) {
+        self.awake = (self.awake_for(now), now);
+        self.is_awake = is_awake;
+    }
+
+    fn awake_for(&self, now: Instant) -> Duration {
+        let (before, since) = self.awake;
+        match self.is_awake {
+            true => before + (now - since),
+            false => before,
+        }
     }
 
     /// Until when a node answers, and for what; `None`: it does not.
@@ -198,6 +220,7 @@ impl Watch {
 
     fn count(&mut self, now: Instant, vip: usize, more: bool) {
         self.judge(now, vip);
+        let awake_for = self.awake_for(now);
         if let Some(of) = self.vips.get_mut(vip) {
             match more {
                 true => of.answering += 1,
@@ -205,7 +228,8 @@ impl Watch {
             }
             let is_first = of.two_since.is_none() && of.answering > 1;
             of.two_since = of.two_since.or(Some(now)).filter(|_| of.answering > 1);
-            of.nobody_since = of.nobody_since.or(Some(now)).filter(|_| of.answering == 0);
+            let nobody_since = of.nobody_since.or(Some(awake_for));
+            of.nobody_since = nobody_since.filter(|_| of.answering == 0);
             if is_first {
                 let mut answering = self.answering(vip).into_iter();
                 let of_halves = answering.all(|node| !self.rules(node));
@@ -225,7 +249,7 @@ impl Watch {
         let begun = [of.nobody_since, self.candidate_since];
         let is_all = begun.iter().all(Option::is_some);
         let nobody = begun.into_iter().flatten().max().filter(|_| is_all);
-        let nobody = nobody.map(|since| now - since);
+        let nobody = nobody.map(|since| self.awake_for(now) - since);
         let of_halves = of.of_halves;
         let nodes = match two {
             Some(_) => self.answering(vip),
