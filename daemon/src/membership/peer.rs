@@ -133,6 +133,14 @@ impl Peer {
         true
     }
 
+    /// Another member says how old it is in a life. What it says itself is better.
+    pub fn hear_since(&mut self, generation: u64, now: Instant, age: Duration) {
+        if self.generation < generation {
+            self.generation = generation;
+            self.since = Some(now.checked_sub(age).unwrap_or(now));
+        }
+    }
+
     /// The next time that it is not alive it is asked soon again.
     pub fn forget_retries(&mut self) {
         self.retry_at = None;

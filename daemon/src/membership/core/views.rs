@@ -11,10 +11,12 @@ use foca::Codec;
 use super::super::config::MAX_MESSAGE;
 use super::super::envelope::{Content, State};
 use super::super::identity::{FixedCodec, Id, MEMBER_LEN, NodeId};
-use super::{Core, Draft, Standing};
+use super::{Core, Draft, Standing, micros};
 
+/// Octets of a member, and of its age in that life: microseconds, 0 if that is not known.
+const LEN: usize = MEMBER_LEN + 8;
 /// Members in one datagram, at most.
-const MAX_MEMBERS: usize = MAX_MESSAGE / MEMBER_LEN;
+const MAX_MEMBERS: usize = MAX_MESSAGE / LEN;
 /// One node is told all at most once in so long a time.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
@@ -68,8 +70,12 @@ impl Core {
             if FixedCodec.encode_member(&member, &mut octets).is_err() {
                 return;
             }
+            let since = peer.since.filter(|_| peer.generation == id.generation);
+            let age = since.map(|since| now.saturating_duration_since(since));
+            let age = age.map_or(0, |age| micros(age).max(1));
+            octets.extend(age.to_be_bytes());
         }
-        for some in octets.chunks(MAX_MEMBERS * MEMBER_LEN) {
+        for some in octets.chunks(MAX_MEMBERS * LEN) {
             let draft = Draft {
                 question: false,
                 content: Content::View,
@@ -85,19 +91,27 @@ impl Core {
     /// not hear the other one itself where a cut is between the two. It matters where half of the
     /// voters are enough for this node to answer; with fewer it is silent.
     pub(super) fn take_view(&mut self, now: Instant, src: Id, octets: &[u8]) {
-        if !octets.len().is_multiple_of(MEMBER_LEN) {
+        let (records, rest) = octets.as_chunks::<LEN>();
+        if !rest.is_empty() {
             self.counters.malformed += 1;
             return;
         }
         let me = self.foca.identity().node;
-        let members = octets.chunks_exact(MEMBER_LEN);
-        let members = members.filter_map(|octets| FixedCodec.decode_member(octets).ok());
-        let known = members.filter(|member| {
-            let node = member.id().node;
-            let peers = self.peers.as_ref();
-            node == me || peers.is_some_and(|peers| peers.contains_key(&node))
-        });
-        let known: Vec<_> = known.collect();
+        let mut known = Vec::new();
+        for record in records {
+            let Some((member, age)) = read(record) else {
+                self.counters.malformed += 1;
+                return;
+            };
+            let id = *member.id();
+            match self.peer(id.node) {
+                Some(peer) if age > Duration::ZERO => peer.hear_since(id.generation, now, age),
+                Some(_) => {}
+                None if id.node == me => {}
+                None => continue,
+            }
+            known.push(member);
+        }
         let is_half = self.quorum.standing == Standing::Half;
         if is_half && known.iter().any(|member| self.contradicts(member)) {
             self.restart(now);
@@ -120,4 +134,11 @@ impl Core {
         member.state() == foca::State::Alive
             && doubted.is_some_and(|peer| peer.sight.generation == member.id().generation)
     }
+}
+
+/// A member and its age.
+fn read(record: &[u8; LEN]) -> Option<(foca::Member<Id>, Duration)> {
+    let (member, age) = record.split_last_chunk::<8>()?;
+    let member = FixedCodec.decode_member(member).ok()?;
+    Some((member, Duration::from_micros(u64::from_be_bytes(*age))))
 }
