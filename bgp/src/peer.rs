@@ -65,6 +65,8 @@ pub struct Peer {
     open: Open,
     counters: Counters,
     last_error: Option<(Instant, DownReason)>,
+    /// As in [`PeerStatus`].
+    last_notification: Option<DownReason>,
     /// What the last OPEN said, acceptable or not.
     heard: Option<Heard>,
 }
@@ -87,6 +89,7 @@ impl Peer {
             accepted_in_idle: None,
             counters: Counters::default(),
             last_error: None,
+            last_notification: None,
             heard: None,
         }
     }
@@ -313,6 +316,7 @@ impl Peer {
             uptime: session.map(|session| now.saturating_duration_since(session.since)),
             next_timer: self.poll_timeout(),
             last_error: self.last_error.clone(),
+            last_notification: self.last_notification.clone(),
             heard: self.heard,
             failures: self.retry.failures(),
             received: session.map(|session| session.adj_in.received()),

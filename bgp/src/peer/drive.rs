@@ -94,6 +94,15 @@ impl Peer {
     fn down(&mut self, now: Instant, slot: Slot, reason: DownReason, was_established: bool) {
         self.counters.dropped += u64::from(was_established);
         self.choose_open(slot, &reason);
+        match reason {
+            DownReason::Sent(_) | DownReason::Received(_) => {
+                self.last_notification = Some(reason.clone());
+            }
+            DownReason::Tcp(_) | DownReason::Stopped(_) if was_established => {
+                self.last_notification = None;
+            }
+            DownReason::Tcp(_) | DownReason::Stopped(_) => {}
+        }
         self.last_error = Some((now, reason.clone()));
         let other = self.slots.get(slot.other());
         // An attempt that fails beside another that goes on is no news.

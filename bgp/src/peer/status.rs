@@ -30,6 +30,9 @@ pub struct PeerStatus {
     pub next_timer: Option<(Instant, Timer)>,
     /// The last reason for a session or an attempt to end, and when.
     pub last_error: Option<(Instant, DownReason)>,
+    /// The last NOTIFICATION, sent or received, since a session was last lost without one. A
+    /// router that has sent one may close what is tried next without a word.
+    pub last_notification: Option<DownReason>,
     /// Who the peer said it is in its last OPEN, acceptable or not.
     pub heard: Option<Heard>,
     /// Errors in a row: what makes waits longer.

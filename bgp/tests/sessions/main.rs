@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod last_notification;
 mod memory;
 mod retry_without_capabilities;
 mod roles;

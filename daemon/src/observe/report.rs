@@ -165,6 +165,7 @@ fn session(spec: &PeerSpec, report: &PeerReport) -> Value {
         uptime,
         next_timer,
         last_error,
+        last_notification: _,
         heard,
         failures,
         received,
@@ -173,9 +174,9 @@ fn session(spec: &PeerSpec, report: &PeerReport) -> Value {
         unsent,
         counters,
     } = status;
-    let last_error = last_error.as_ref().map(|(when, reason)| {
+    let last_error = last_error.as_ref().map(|(when, _)| {
         json!({
-            "message": reason::text(reason, &spec.config, *heard),
+            "message": reason::of_last_error(status, &spec.config),
             "secondsAgo": seconds(at.saturating_duration_since(*when)),
         })
     });

@@ -146,12 +146,10 @@ impl Reporter {
             let Some(PeerReport { status, .. }) = handle.status().await else {
                 continue;
             };
-            let last_error = status.last_error.as_ref();
-            let last_error =
-                last_error.map(|(_, error)| reason::text(error, &spec.config, status.heard).into());
+            let last_error = reason::of_last_error(&status, &spec.config);
             let session = Session {
                 state: state(status.state),
-                last_error,
+                last_error: last_error.map(Arc::from),
             };
             sessions.insert(spec.name, session);
         }

@@ -1,7 +1,21 @@
 //! Why a session is down, for people: what to look at first.
 
-use bgp::peer::{DownReason, Heard, PeerAs, StopReason};
+use bgp::peer::{DownReason, Heard, PeerAs, PeerStatus, StopReason};
 use bgp::{Notification, PeerConfig};
+
+/// The last error of a peer in words. A connection that failed without a NOTIFICATION tells less
+/// than the NOTIFICATION before it, so both are named.
+pub fn of_last_error(status: &PeerStatus, config: &PeerConfig) -> Option<String> {
+    let (_, last) = status.last_error.as_ref()?;
+    let told = text(last, config, status.heard);
+    match (last, &status.last_notification) {
+        (DownReason::Tcp(_), Some(before)) => {
+            let before = text(before, config, status.heard);
+            Some(format!("{told}; before that: {before}"))
+        }
+        (_, _) => Some(told),
+    }
+}
 
 /// A reason in words. `heard` is who the peer said it is, if it ever did.
 pub fn text(reason: &DownReason, config: &PeerConfig, heard: Option<Heard>) -> String {
@@ -71,7 +85,9 @@ fn stopped(reason: &StopReason) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bgp::{Asn, BgpIdentifier};
+    use std::time::Instant;
+
+    use bgp::{Asn, BgpIdentifier, Peer};
 
     use super::*;
 
@@ -108,6 +124,32 @@ mod tests {
             let reason = DownReason::Received(notification);
             let text = text(&reason, &config(PeerAs::External), None);
             assert!(text.contains(words), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_just_closed_is_told_with_the_notification_before_it() {
+        let config = config(PeerAs::External);
+        let peer = Peer::new(config.clone(), 1, Instant::now());
+        let status = |last, before| {
+            let mut status = peer.status(Instant::now());
+            status.last_error = Some((Instant::now(), last));
+            status.last_notification = before;
+            of_last_error(&status, &config).expect("an error")
+        };
+        let closed = || DownReason::Tcp("closed by peer".to_owned());
+        let removed = || DownReason::Received(Notification::PEER_DECONFIGURED);
+        let told = "received NOTIFICATION Cease: Peer De-configured (6/3)";
+        for (last, before, text) in [
+            (closed(), None, "closed by peer".to_owned()),
+            (
+                closed(),
+                Some(removed()),
+                format!("closed by peer; before that: {told}"),
+            ),
+            (removed(), Some(removed()), told.to_owned()),
+        ] {
+            assert_eq!(status(last, before), text);
         }
     }
 
