@@ -8,11 +8,12 @@ use std::sync::{Arc, LazyLock};
 use criterion::{Criterion, criterion_group, criterion_main};
 use plan::alloc::{Allocator, Options, Timestamp};
 use plan::announce::Announcer;
+use plan::elect::Elector;
 use plan::labels::Labels;
 use plan::world::{
     AddressRange, Addresses, BgpAdvertisement, BgpPeer, Endpoint, EndpointSlice,
-    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Node, ObjectName, PeerAsn, Pool,
-    PoolSelection, Protocol, Ready, Service,
+    ExternalTrafficPolicy, Failback, IpFamily, IpFamilyPolicy, L2Advertisement, Liveness, Node,
+    ObjectName, PeerAsn, Pool, PoolSelection, Protocol, Ready, Service,
 };
 use plan::{World, allocate, announce, health};
 
@@ -62,6 +63,39 @@ fn one_new(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// In L2 mode: elections for all addresses from nothing, and when one of the nodes dies and comes
+/// back, which is two times, each out of the one before.
+fn one_node(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("elections");
+    for (services, nodes) in [(1_000, 3), (1_000, 50), (10_000, 50)] {
+        let world = assigned(&world(services, nodes));
+        let live = |dead| {
+            let alive = (0..nodes).filter(|node| Some(*node) != dead);
+            World {
+                l2_advertisements: by_name([("all".to_owned(), l2_advertisement())]),
+                liveness: Liveness::Live(alive.map(node_name).collect()),
+                ..world.clone()
+            }
+        };
+        let (all, without) = (live(None), live(Some(1)));
+        let without = World {
+            l2_advertisements: Arc::clone(&all.l2_advertisements),
+            ..without
+        };
+        let elector = || Elector::new("node-0", health::Options::default());
+        let size = format!("{services} Services, {nodes} nodes");
+        group.bench_function(format!("from nothing, {size}"), |bencher| {
+            bencher.iter(|| elector().next(&all));
+        });
+        let mut elector = elector();
+        elector.next(&all);
+        group.bench_function(format!("a node dies and comes back, {size}"), |bencher| {
+            bencher.iter(|| (elector.next(&without), elector.next(&all)));
+        });
+    }
+    group.finish();
+}
+
 /// Allocation, the World after it, and what one node announces of that.
 fn round(world: &World) -> plan::Announcements {
     let world = world.with(&allocate(world));
@@ -87,7 +121,7 @@ fn world(services: u32, nodes: u32) -> World {
     let names: Vec<String> = (0..services).map(|i| format!("service-{i:05}")).collect();
     // The controller's store keeps each name once, whichever objects bear it.
     let names: Vec<ObjectName> = names.iter().map(|name| object(name)).collect();
-    let node_names: Vec<Arc<str>> = (0..nodes).map(|i| format!("node-{i}").into()).collect();
+    let node_names: Vec<Arc<str>> = (0..nodes).map(node_name).collect();
     let services = names.iter().map(service);
     let slices = names
         .iter()
@@ -156,9 +190,13 @@ fn slice(service: &ObjectName, index: u32, nodes: &[Arc<str>]) -> EndpointSlice 
     }
 }
 
+fn node_name(index: u32) -> Arc<str> {
+    format!("node-{index}").into()
+}
+
 fn node(index: u32) -> Node {
     Node {
-        name: format!("node-{index}").into(),
+        name: node_name(index),
         labels: Labels::from([("kubernetes.io/os", "linux")]),
         ready: Ready::True,
         network_unavailable: false,
@@ -224,5 +262,17 @@ fn advertisement() -> BgpAdvertisement {
     }
 }
 
-criterion_group!(benches, whole, first, one_new);
+fn l2_advertisement() -> L2Advertisement {
+    L2Advertisement {
+        name: "all".into(),
+        pools: PoolSelection::default(),
+        node_selectors: Vec::new(),
+        preferred_nodes: Vec::new(),
+        interfaces: Default::default(),
+        service_selectors: Vec::new(),
+        failback: Failback::default(),
+    }
+}
+
+criterion_group!(benches, whole, first, one_new, one_node);
 criterion_main!(benches);

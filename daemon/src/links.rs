@@ -315,11 +315,16 @@ impl Links {
         }
         let presence = self.presence(world, seen);
         self.tell_presence(presence.get(&self.me).copied());
-        let Returned { nodes, until } = self.tenure.next(now, &presence);
+        let Returned {
+            nodes,
+            arriving,
+            until,
+        } = self.tenure.next(now, &presence);
         self.wake_at(until);
         let known = world::Links {
             interfaces,
             returned: nodes,
+            arriving,
             owners: owners(world, speakers),
         };
         if *self.known != known {

@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 
 /// A node that came back has settled after so long.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(30);
+/// Who answers has heard of a node that came after so long, unless it has just been cut off: then it
+/// falls silent of itself, and not much later. Until then the node takes nothing from it, even where
+/// addresses go back at once.
+pub const HEARD_AFTER: Duration = Duration::from_millis(160);
 /// Nodes that come into service within this time of the first began together: at the start of a
 /// cluster nobody has to wait for anybody.
 pub const TOGETHER: Duration = Duration::from_secs(10);
@@ -58,7 +62,9 @@ pub struct Returned {
     /// Nodes that have been in service for less than [`SETTLED_AFTER`], and came more than
     /// [`TOGETHER`] after the one that has been there the longest.
     pub nodes: BTreeSet<Arc<str>>,
-    /// When the first of them will have settled.
+    /// Those of them that have been for less than [`HEARD_AFTER`].
+    pub arriving: BTreeSet<Arc<str>>,
+    /// When this changes next.
     pub until: Option<Instant>,
 }
 
@@ -100,11 +106,17 @@ impl Tenure {
         let Some(first) = moments.clone().map(|(_, since)| since).min() else {
             return Returned::default();
         };
-        let fresh =
+        let returned =
             moments.filter(|(_, since)| *since > first + TOGETHER && *since + SETTLED_AFTER > now);
+        let arriving = returned.clone();
+        let arriving = arriving.filter(|(_, since)| *since + HEARD_AFTER > now);
+        let settled = returned.clone().map(|(_, since)| since + SETTLED_AFTER);
+        let heard = arriving.clone().map(|(_, since)| since + HEARD_AFTER);
+        let names = |(node, _): (&Arc<str>, Instant)| Arc::clone(node);
         Returned {
-            nodes: fresh.clone().map(|(node, _)| Arc::clone(node)).collect(),
-            until: fresh.map(|(_, since)| since + SETTLED_AFTER).min(),
+            until: heard.chain(settled).min(),
+            nodes: returned.map(names).collect(),
+            arriving: arriving.map(names).collect(),
         }
     }
 }

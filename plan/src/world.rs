@@ -101,6 +101,8 @@ pub struct Links {
     /// Nodes that came into service a short while ago, beside others that have been there for
     /// longer ([`crate::tenure::Tenure`]).
     pub returned: BTreeSet<Arc<str>>,
+    /// Those of them that came so lately that who answers now may not have heard of it.
+    pub arriving: BTreeSet<Arc<str>>,
     /// Which node is known to have answered for an address last.
     pub owners: OrdMap<IpAddr, Arc<str>>,
 }

@@ -340,11 +340,16 @@ impl Node {
             self.core.is_back_in_service(now);
         }
         self.presence = own;
-        let Returned { nodes, until } = self.tenure.next(now, &presence);
+        let Returned {
+            nodes,
+            arriving,
+            until,
+        } = self.tenure.next(now, &presence);
         self.wake_at(until);
         let known = world::Links {
             interfaces,
             returned: nodes,
+            arriving,
             owners: self.world.links.owners.clone(),
         };
         if *self.world.links != known {

@@ -1,15 +1,16 @@
 //! The owners of all addresses, from World to World.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::electorate::first;
 use super::{Election, Electorate, Interfaces};
 use crate::changes;
 use crate::health;
-use crate::world::{ObjectName, Service, World};
+use crate::world::{Addresses, ObjectName, Service, World};
 
 /// Who answers for each address of a pool in L2 mode. A copy shares what did not change.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,7 +40,8 @@ pub struct Here {
 }
 
 /// Knows the owners in one World, and comes from there to the next: where nothing but Services and
-/// EndpointSlices differ, it takes the time of the difference.
+/// EndpointSlices differ, it takes the time of the difference. Where nodes come and go, most
+/// addresses take a look at who came: of the rest, those that have lost their owner are elected for.
 ///
 /// Services that share an address have one owner, for all addresses that they hold.
 #[derive(Debug)]
@@ -54,7 +56,41 @@ struct Known {
     world: World,
     /// The Services that hold an address of a pool in L2 mode.
     holders: OrdMap<IpAddr, BTreeSet<ObjectName>>,
+    /// Addresses that have one owner, by the first of them.
+    groups: BTreeMap<IpAddr, Group>,
+    /// The best candidates of pools, where they alone decide about a group.
+    best: BTreeMap<usize, BTreeSet<Arc<str>>>,
     elections: Elections,
+}
+
+/// Services that have one owner.
+#[derive(Debug)]
+struct Group {
+    /// All of their addresses.
+    held: Addresses,
+    owner: Option<Arc<str>>,
+    /// What is hashed, and the pool whose best candidates decide; `None` where that takes more.
+    by_pool: Option<(IpAddr, usize)>,
+}
+
+/// How the best candidates of a pool differ from those before.
+struct Shift {
+    best: BTreeSet<Arc<str>>,
+    came: Vec<Arc<str>>,
+}
+
+impl Shift {
+    /// Whether this owner, elected among those before, is elected among these too. Of equals the one
+    /// with the least hash is: one that goes concerns only what it owned, and one that comes has to
+    /// be compared with owners only.
+    fn keeps(&self, owner: Option<&Arc<str>>, key: IpAddr) -> bool {
+        match owner {
+            None => self.best.is_empty(),
+            Some(owner) if !self.best.contains(owner) => false,
+            Some(_) if self.came.is_empty() => true,
+            Some(owner) => first(key, self.came.iter().chain([owner])) == Some(owner),
+        }
+    }
 }
 
 impl Elector {
@@ -74,10 +110,12 @@ impl Elector {
             return Elections::default();
         }
         let known = self.known.take();
-        let known = known.filter(|known| differ_in_services_only(&known.world, world));
+        let known = known.filter(|known| is_configured_alike(&known.world, world));
         let mut known = known.unwrap_or_else(|| Known {
             world: World::default(),
             holders: OrdMap::new(),
+            groups: BTreeMap::new(),
+            best: BTreeMap::new(),
             elections: Elections::default(),
         });
         known.follow(world, &self.me, self.options);
@@ -87,25 +125,30 @@ impl Elector {
     }
 }
 
-/// Whether two Worlds have all in common, by memory, but Services and EndpointSlices.
-fn differ_in_services_only(one: &World, other: &World) -> bool {
+/// Whether two Worlds have the same pools and L2Advertisements, by memory.
+fn is_configured_alike(one: &World, other: &World) -> bool {
+    Arc::ptr_eq(&one.pools, &other.pools)
+        && Arc::ptr_eq(&one.l2_advertisements, &other.l2_advertisements)
+}
+
+/// Whether two Worlds have the same candidates.
+fn has_same_candidates(one: &World, other: &World) -> bool {
     let World {
         services: _,
         endpoint_slices: _,
         nodes,
         // No matter to elections.
         namespaces: _,
-        pools,
+        // As [`is_configured_alike`] says.
+        pools: _,
+        l2_advertisements: _,
         peers: _,
         bgp_advertisements: _,
-        l2_advertisements,
         liveness,
         links,
         conflicts: _,
     } = one;
     Arc::ptr_eq(nodes, &other.nodes)
-        && Arc::ptr_eq(pools, &other.pools)
-        && Arc::ptr_eq(l2_advertisements, &other.l2_advertisements)
         && *liveness == other.liveness
         && (Arc::ptr_eq(links, &other.links) || links == &other.links)
 }
@@ -131,6 +174,9 @@ impl Known {
             let holds = world.services.get(*name).into_iter();
             touched.extend(holds.flat_map(|service| service.assigned.iter().copied()));
         }
+        if !has_same_candidates(&before, world) {
+            self.shift(&before, world, me, &electorate, &mut touched);
+        }
         self.elect(touched, world, me, &electorate);
     }
 
@@ -154,6 +200,43 @@ impl Known {
         }
     }
 
+    /// The candidates are other ones: adds the groups that may have another owner, or whose owner
+    /// may answer in another way.
+    fn shift(
+        &mut self,
+        before: &World,
+        world: &World,
+        me: &str,
+        electorate: &Electorate<'_>,
+        touched: &mut BTreeSet<IpAddr>,
+    ) {
+        let mut shifts: BTreeMap<usize, Shift> = BTreeMap::new();
+        for (pool, known) in &mut self.best {
+            let best: BTreeSet<Arc<str>> = electorate
+                .best(*pool)
+                .unwrap_or_default()
+                .iter()
+                .cloned()
+                .collect();
+            let came = best.difference(known).cloned().collect();
+            known.clone_from(&best);
+            shifts.insert(*pool, Shift { best, came });
+        }
+        let is_other_here = before.nodes.get(me) != world.nodes.get(me);
+        let stays = |group: &Group| {
+            let owner = group.owner.as_ref();
+            let is_mine = owner.is_some_and(|owner| **owner == *me);
+            let mut held = group.held.iter();
+            if is_mine && is_other_here || held.any(|address| electorate.is_own(*address)) {
+                return false;
+            }
+            let shift = group.by_pool.map(|(key, pool)| (key, shifts.get(&pool)));
+            matches!(shift, Some((key, Some(shift))) if shift.keeps(owner, key))
+        };
+        let moved = self.groups.values().filter(|group| !stays(group));
+        touched.extend(moved.flat_map(|group| group.held.iter().copied()));
+    }
+
     /// Elects anew for these addresses and all that go with them.
     fn elect(
         &mut self,
@@ -163,6 +246,7 @@ impl Known {
         electorate: &Electorate<'_>,
     ) {
         while let Some(address) = touched.pop_first() {
+            self.groups.remove(&address);
             if !self.holders.contains_key(&address) {
                 self.elections.by_address.remove(&address);
                 continue;
@@ -170,15 +254,42 @@ impl Known {
             let mut together = BTreeSet::new();
             let services = component(address, &self.holders, world, &mut together);
             let services = found(&services, world);
-            let owner = key(&together, &services).and_then(|key| electorate.owner(key, &services));
-            for address in together {
-                touched.remove(&address);
-                let elected = self.elected(address, owner.as_ref(), world, me, electorate);
-                let known = self.elections.by_address.get(&address);
+            let group = self.group(&together, &services, electorate);
+            for address in &together {
+                touched.remove(address);
+                self.groups.remove(address);
+                let elected = self.elected(*address, group.owner.as_ref(), world, me, electorate);
+                let known = self.elections.by_address.get(address);
                 if known.is_none_or(|known| **known != elected) {
-                    self.elections.by_address.insert(address, Arc::new(elected));
+                    self.elections
+                        .by_address
+                        .insert(*address, Arc::new(elected));
                 }
             }
+            if let Some(first) = together.pop_first() {
+                self.groups.insert(first, group);
+            }
+        }
+    }
+
+    fn group(
+        &mut self,
+        together: &BTreeSet<IpAddr>,
+        services: &[&Service],
+        electorate: &Electorate<'_>,
+    ) -> Group {
+        let key = key(together, services);
+        let pool = key.and_then(|key| electorate.pool_alone_decides(key, services));
+        if let Some(pool) = pool {
+            let best = || electorate.best(pool).unwrap_or_default();
+            let known = self.best.entry(pool);
+            known.or_insert_with(|| best().iter().cloned().collect());
+        }
+        let held = services.iter().flat_map(|service| &service.assigned);
+        Group {
+            held: held.copied().collect(),
+            owner: key.and_then(|key| electorate.owner(key, services)),
+            by_pool: key.zip(pool),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One election.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -24,6 +25,8 @@ pub struct Electorate<'a> {
     pools: RangeIndex<usize>,
     /// The L2Advertisements of each pool.
     advertisements: Vec<Vec<&'a L2Advertisement>>,
+    /// As [`Electorate::best`] says of each pool.
+    best: Vec<OnceCell<Option<Vec<Arc<str>>>>>,
     nodes: Vec<Candidate<'a>>,
     /// Who has an address as its own.
     own: BTreeMap<IpAddr, &'a Arc<str>>,
@@ -36,8 +39,10 @@ struct Candidate<'a> {
     health: Health,
     /// `None`: not known.
     interfaces: Option<&'a BTreeSet<Arc<str>>>,
-    /// It has just come back.
+    /// It has come back a short while ago.
     returned: bool,
+    /// It has come back this very moment.
+    arriving: bool,
     /// Its speaker does not answer. Where any does, such a node is no candidate: it would not answer
     /// for the address either.
     is_silent: bool,
@@ -71,6 +76,7 @@ impl<'a> Electorate<'a> {
             health: health::judge(&name, world, options),
             interfaces: world.links.interfaces.get(&name),
             returned: world.links.returned.contains(&name),
+            arriving: world.links.arriving.contains(&name),
             name,
         });
         let of_pool = |pool: &Arc<Pool>| -> Vec<&'a L2Advertisement> {
@@ -86,6 +92,7 @@ impl<'a> Electorate<'a> {
             world,
             pools: RangeIndex::new(world.pools.values().map(Arc::as_ref).zip(0..)),
             advertisements: world.pools.values().map(of_pool).collect(),
+            best: vec![OnceCell::new(); world.pools.len()],
             nodes: judged.collect(),
         }
     }
@@ -122,8 +129,11 @@ impl<'a> Electorate<'a> {
         Election { owner, others }
     }
 
-    /// Who answers for the address, as [`Electorate::elect`] says, for a third of the work.
+    /// Who answers for the address, as [`Electorate::elect`] says, for less work.
     pub fn owner(&self, key: IpAddr, holders: &[&Service]) -> Option<Arc<str>> {
+        if let Some(pool) = self.pool_alone_decides(key, holders) {
+            return first(key, self.best(pool)?).cloned();
+        }
         let mut best: Option<Rank> = None;
         let mut equals: Vec<&Candidate<'a>> = Vec::new();
         self.judge(key, holders, |node, judged| {
@@ -136,9 +146,60 @@ impl<'a> Electorate<'a> {
                 equals.push(node);
             }
         });
-        let hash = Hash::of(key);
-        let owner = equals.iter().min_by_key(|node| hash.with(&node.name));
-        owner.map(|node| Arc::clone(&node.name))
+        first(key, equals.iter().map(|node| &node.name)).cloned()
+    }
+
+    /// The pool, if who answers follows from it and the hash: the Services can be served by any
+    /// node, L2Advertisements say the same of all, and no node has one of the addresses as its own.
+    pub(super) fn pool_alone_decides(&self, key: IpAddr, holders: &[&Service]) -> Option<usize> {
+        let pool = self.pools.find(key)?;
+        let is_served_anywhere = |service: &&Service| {
+            service.external_traffic_policy == ExternalTrafficPolicy::Cluster
+                && !self.usable(&service.name).is_empty()
+        };
+        let held = holders.iter().flat_map(|service| &service.assigned);
+        let decides = holders.iter().all(is_served_anywhere)
+            && self.best(pool).is_some()
+            && !held.chain([&key]).any(|at| self.is_own(*at));
+        decides.then_some(pool)
+    }
+
+    /// Whether a node has the address as its own.
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        self.own.contains_key(&address)
+    }
+
+    /// The best candidates for a Service that any node can serve with an address of the pool;
+    /// `None` where that depends on the Service or the address.
+    pub(super) fn best(&self, pool: usize) -> Option<&[Arc<str>]> {
+        let best = self.best.get(pool)?;
+        let best = best.get_or_init(|| {
+            let advertisements = self.advertisements.get(pool)?;
+            let is_for_all = |ad: &&L2Advertisement| {
+                ad.service_selectors.is_empty() && ad.failback != Failback::Never
+            };
+            let is_for_all = advertisements.iter().all(is_for_all);
+            is_for_all.then(|| self.best_of_all(advertisements))
+        });
+        best.as_deref()
+    }
+
+    fn best_of_all(&self, advertisements: &[&L2Advertisement]) -> Vec<Arc<str>> {
+        let failback = advertisements.iter().map(|ad| ad.failback);
+        let failback = failback.max().unwrap_or_default();
+        let heard = self.nodes.iter().filter(|node| !node.is_silent);
+        let ranked = heard.filter_map(|node| {
+            let (_, reached) = of_node(node, advertisements);
+            let is_candidate = node.health.class != Class::Excluded && !reached.is_empty();
+            let waits = waits(node, failback, None);
+            let score = preference(node, reached.iter().copied());
+            let rank = (node.health.class, waits, Reverse(score));
+            is_candidate.then_some((rank, &node.name))
+        });
+        let ranked: Vec<_> = ranked.collect();
+        let best = ranked.iter().map(|(rank, _)| *rank).min();
+        let equals = ranked.iter().filter(|(rank, _)| Some(*rank) == best);
+        equals.map(|(_, name)| Arc::clone(name)).collect()
     }
 
     /// Says of every node how good a candidate it is, or why it is none.
@@ -221,7 +282,7 @@ impl<'a> Electorate<'a> {
 fn waits(node: &Candidate<'_>, failback: Failback, owner: Option<&str>) -> Waits {
     let has_other = owner.is_some_and(|owner| owner != &*node.name);
     match failback {
-        Failback::Immediate => (false, false),
+        Failback::Immediate => (false, node.arriving),
         Failback::Delayed => (false, node.returned),
         Failback::Never => (has_other, node.returned),
     }
@@ -235,17 +296,10 @@ fn candidate(
     holders: &[&Service],
     endpoints: &[Vec<&Endpoint>],
 ) -> Result<(usize, u32), NotElected> {
-    let here = advertisements.iter().copied();
-    let here: Some4<'_> = here
-        .filter(|ad| any_or_all(&ad.node_selectors, node.labels))
-        .collect();
+    let (here, reached) = of_node(node, advertisements);
     if here.is_empty() {
         return Err(NotElected::NotOwner);
     }
-    let reached = here.iter().copied();
-    let reached: Some4<'_> = reached
-        .filter(|ad| is_reached(ad, node.interfaces))
-        .collect();
     let (mut served, mut best, mut refused) = (0, None, None);
     for (service, usable) in holders.iter().zip(endpoints) {
         match serves(node, (&here, &reached), service, usable) {
@@ -262,6 +316,30 @@ fn candidate(
         (Some(score), _) => Ok((served, score)),
         (None, refused) => Err(refused.unwrap_or(NotElected::NoEndpoints)),
     }
+}
+
+/// The advertisements that select a node, and those of them by whose interfaces it can answer.
+fn of_node<'a>(
+    node: &Candidate<'_>,
+    advertisements: &[&'a L2Advertisement],
+) -> (Some4<'a>, Some4<'a>) {
+    let here = advertisements.iter().copied();
+    let here = here.filter(|ad| any_or_all(&ad.node_selectors, node.labels));
+    let here: Some4<'a> = here.collect();
+    let reached = here.iter().copied();
+    let reached = reached.filter(|ad| is_reached(ad, node.interfaces));
+    let reached = reached.collect();
+    (here, reached)
+}
+
+/// How much the node is preferred by these.
+fn preference<'a>(
+    node: &Candidate<'_>,
+    advertisements: impl Iterator<Item = &'a L2Advertisement>,
+) -> u32 {
+    let preferred = advertisements.flat_map(|ad| &ad.preferred_nodes);
+    let preferred = preferred.filter(|entry| entry.preference.matches(node.labels));
+    preferred.map(|entry| u32::from(entry.weight)).sum()
 }
 
 impl L2Advertisement {
@@ -303,13 +381,11 @@ fn serves(
     if node.health.class == Class::Excluded {
         return Err(NotElected::Node(node.health.why));
     }
-    let reached = reached.iter().filter(|ad| ad.is_for(service));
+    let reached = reached.iter().copied().filter(|ad| ad.is_for(service));
     if reached.clone().next().is_none() {
         return Err(NotElected::NoInterface);
     }
-    let preferred = reached.flat_map(|ad| &ad.preferred_nodes);
-    let preferred = preferred.filter(|entry| entry.preference.matches(node.labels));
-    let score = preferred.map(|entry| u32::from(entry.weight)).sum();
+    let score = preference(node, reached);
     let local = service.external_traffic_policy == ExternalTrafficPolicy::Local;
     let mut nodes = usable.iter().map(|endpoint| endpoint.node.as_deref());
     match (
@@ -320,6 +396,15 @@ fn serves(
         (false, true) => Err(NotElected::NoLocalEndpoints),
         (false, false) => Ok(score),
     }
+}
+
+/// Whose hash is the least.
+pub(super) fn first<'n>(
+    key: IpAddr,
+    names: impl IntoIterator<Item = &'n Arc<str>>,
+) -> Option<&'n Arc<str>> {
+    let hash = Hash::of(key);
+    names.into_iter().min_by_key(|name| hash.with(name))
 }
 
 /// MetalLB's: of a node's name, `#` and the address. The smallest octets win.

@@ -4,33 +4,54 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use plan::World;
-use plan::elect::{Elections, Elector, election_of};
+use plan::elect::{Elections, Elector, Interfaces, election_of};
 use plan::health;
-use plan::world::{Addresses, ExternalTrafficPolicy, Links, ObjectName, Service};
+use plan::labels::Labels;
+use plan::world::{
+    Addresses, ExternalTrafficPolicy, Failback, L2Advertisement, Links, ObjectName, Service,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::worlds::{advertise, edit, endpoints, service, world};
+use crate::worlds::{advertise, edit, endpoints_of, live, named, service, world};
 
 /// One edit of the World.
 #[derive(Clone, Debug)]
 enum Edit {
     /// A Service with these last octets of addresses, Local or not, asked for or not.
     Service(usize, Option<(Vec<u8>, bool, bool)>),
-    Endpoints(bool),
+    /// An endpoint of a Service: here, or elsewhere.
+    Endpoints(usize, bool),
     Cordon(bool),
     Returned(bool),
-    Advertisement(bool),
+    /// Those of the nodes that are alive.
+    Live(Vec<bool>),
+    /// The last octet of an address that another node has as its own.
+    NodeAddress(Option<u8>),
+    Label(bool),
+    Advertisement(Advertised),
     Nothing,
 }
+
+/// What the one L2Advertisement says.
+#[derive(Clone, Copy, Debug)]
+enum Advertised {
+    All,
+    OtherPool,
+    SomeServices,
+    LabelledNodes,
+    NeverBack,
+}
+
+const NODES: [&str; 5] = ["iris1", "iris2", "iris3", "iris4", "iris5"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn from_world_to_world_it_names_who_is_named_from_nothing(rounds in vec(vec(edits(), 0..5), 1..10)) {
-        let mut world = world(&["iris1", "iris2", "iris3"]);
+        let mut world = world(&NODES);
         let mut elector = elector();
         for edits in rounds {
             edits.into_iter().for_each(|edit| apply(edit, &mut world));
@@ -73,6 +94,32 @@ fn the_owner_knows_where_it_answers_and_whether_another_address_would_do() {
 }
 
 #[test]
+fn an_owner_that_gets_a_label_answers_on_the_interfaces_for_that_too() {
+    let mut world = world(&["iris1"]);
+    apply(Edit::Service(0, Some((vec![1], false, false))), &mut world);
+    let on = |name: &str, selectors: &[&str], interface: &str| L2Advertisement {
+        name: name.into(),
+        node_selectors: selectors.iter().map(|name| named(name)).collect(),
+        interfaces: [interface.into()].into(),
+        ..world.l2_advertisements["ad"].as_ref().clone()
+    };
+    let ads = [on("all", &[], "eth0"), on("some", &["some"], "eth1")];
+    let ads = ads.map(|ad| (Arc::clone(&ad.name), Arc::new(ad)));
+    world.l2_advertisements = Arc::new(ads.into());
+    let mut elector = elector();
+    for (labelled, names) in [(false, vec!["eth0"]), (true, vec!["eth0", "eth1"])] {
+        apply(Edit::Label(labelled), &mut world);
+        let elections = elector.next(&world);
+        let here = elections.by_address.values().next();
+        let here = here
+            .and_then(|elected| elected.here.clone())
+            .expect("it is the owner");
+        let names = names.into_iter().map(Arc::from).collect();
+        assert_eq!(here.interfaces, Interfaces::Named(Arc::new(names)));
+    }
+}
+
+#[test]
 fn without_an_l2_advertisement_nobody_is_elected() {
     let mut world = world(&["iris1"]);
     apply(Edit::Service(0, Some((vec![1], false, false))), &mut world);
@@ -89,12 +136,22 @@ fn elector() -> Elector {
 
 fn edits() -> impl Strategy<Value = Edit> {
     let service = (vec(0..6_u8, 0..3), any::<bool>(), any::<bool>());
+    let advertised = prop_oneof![
+        4 => Just(Advertised::All),
+        1 => Just(Advertised::OtherPool),
+        1 => Just(Advertised::SomeServices),
+        1 => Just(Advertised::LabelledNodes),
+        1 => Just(Advertised::NeverBack),
+    ];
     prop_oneof![
         8 => (0..5_usize, option::of(service)).prop_map(|(index, what)| Edit::Service(index, what)),
-        1 => any::<bool>().prop_map(Edit::Endpoints),
+        4 => (0..5_usize, any::<bool>()).prop_map(|(index, here)| Edit::Endpoints(index, here)),
         1 => any::<bool>().prop_map(Edit::Cordon),
         1 => any::<bool>().prop_map(Edit::Returned),
-        1 => any::<bool>().prop_map(Edit::Advertisement),
+        4 => vec(any::<bool>(), NODES.len()).prop_map(Edit::Live),
+        1 => option::of(0..6_u8).prop_map(Edit::NodeAddress),
+        1 => any::<bool>().prop_map(Edit::Label),
+        1 => advertised.prop_map(Edit::Advertisement),
         1 => Just(Edit::Nothing),
     ]
 }
@@ -129,7 +186,10 @@ fn apply(edit_: Edit, world: &mut World) {
             };
             world.services.insert(name(index), Arc::new(service));
         }
-        Edit::Endpoints(here) => endpoints(world, if here { &["iris1"] } else { &["iris2"] }),
+        Edit::Endpoints(index, here) => {
+            let nodes = if here { ["iris1"] } else { ["iris2"] };
+            endpoints_of(world, &name(index), &nodes);
+        }
         Edit::Cordon(cordoned) => edit(world, "iris2", |node| node.unschedulable = cordoned),
         Edit::Returned(returned) => {
             let returned = returned.then(|| Arc::from("iris3"));
@@ -138,12 +198,28 @@ fn apply(edit_: Edit, world: &mut World) {
                 ..Links::default()
             });
         }
-        Edit::Advertisement(all) => advertise(world, |ad| {
-            ad.pools.names = if all {
-                [].into()
-            } else {
-                ["other".into()].into()
-            };
+        Edit::Live(alive) => {
+            let alive = NODES.iter().zip(alive).filter(|(_, alive)| *alive);
+            world.liveness = live(&alive.map(|(name, _)| *name).collect::<Vec<_>>());
+        }
+        Edit::NodeAddress(host) => edit(world, "iris4", |node| {
+            let address = host.map(|host| IpAddr::V4(Ipv4Addr::new(10, 20, 30, host)));
+            node.internal_ips = address.into_iter().collect();
+        }),
+        Edit::Label(labelled) => {
+            let name = if labelled { "some" } else { "none" };
+            edit(world, "iris1", |node| {
+                node.labels = Labels::from([("name", name)]);
+            });
+        }
+        Edit::Advertisement(what) => advertise(world, |ad| match what {
+            Advertised::All => {}
+            Advertised::OtherPool => ad.pools.names = ["other".into()].into(),
+            Advertised::SomeServices => ad.service_selectors = vec![named("web")],
+            Advertised::LabelledNodes => {
+                ad.node_selectors = vec![named("some"), named("iris3")];
+            }
+            Advertised::NeverBack => ad.failback = Failback::Never,
         }),
         Edit::Nothing => {}
     }

@@ -1,10 +1,10 @@
 //! Whether a node that comes back takes addresses over, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plan::tenure::{Presence, SETTLED_AFTER, TOGETHER, Tenure};
+use plan::tenure::{HEARD_AFTER, Presence, SETTLED_AFTER, TOGETHER, Tenure};
 use plan::world::{Failback, Links};
 
 use crate::worlds::{VIP, advertise, edit, elect, service, world};
@@ -40,6 +40,46 @@ fn a_node_that_has_just_come_back_leaves_addresses_where_they_are_as_its_adverti
         let elected = elect(&world, &service()).owner;
         assert_ne!(elected.as_deref(), Some(owner), "{failback:?} {had:?}");
     }
+}
+
+#[test]
+fn a_node_that_comes_back_this_very_moment_takes_nothing_even_where_it_would_at_once() {
+    let mut world = world(&["iris1", "iris2"]);
+    advertise(&mut world, |ad| ad.failback = Failback::Immediate);
+    let back: BTreeSet<Arc<str>> = [Arc::from("iris2")].into();
+    for (arriving, owner) in [(back.clone(), "iris1"), (BTreeSet::new(), "iris2")] {
+        world.links = Arc::new(Links {
+            returned: back.clone(),
+            arriving,
+            ..Links::default()
+        });
+        let elected = elect(&world, &service()).owner;
+        assert_eq!(elected.as_deref(), Some(owner));
+    }
+}
+
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a beginning for the virtual clock"
+)]
+fn a_node_that_comes_back_arrives_until_all_have_heard_of_it() {
+    let start = Instant::now() + Duration::from_secs(1_000);
+    let back = start + TOGETHER * 2;
+    let mut tenure = Tenure::default();
+    let alive = |since| Presence::InService(Some(since));
+    let mut arriving = |at, b| {
+        let nodes = [("a", alive(start)), ("b", b)];
+        let nodes = nodes.map(|(node, presence)| (Arc::from(node), presence));
+        let returned = tenure.next(at, &nodes.into());
+        (returned.arriving.len(), returned.until)
+    };
+    assert_eq!(arriving(start, alive(start)), (0, None));
+    assert_eq!(arriving(back, Presence::Dead), (0, None));
+    let (heard, settled) = (back + HEARD_AFTER, back + SETTLED_AFTER);
+    assert_eq!(arriving(back, alive(back)), (1, Some(heard)));
+    assert_eq!(arriving(heard, alive(back)), (0, Some(settled)));
+    assert_eq!(arriving(settled, alive(back)), (0, None));
 }
 
 /// What is seen of nodes at a moment, in seconds, and which of them have returned.

@@ -77,17 +77,21 @@ pub fn advertise(world: &mut World, edit: impl Fn(&mut L2Advertisement)) {
 }
 
 pub fn endpoints(world: &mut World, nodes: &[&str]) {
+    endpoints_of(world, &service().name, nodes);
+}
+
+pub fn endpoints_of(world: &mut World, service: &ObjectName, nodes: &[&str]) {
     let endpoint = |node: &&str| Endpoint {
         node: Some((*node).into()),
         ready: Some(true),
         serving: None,
     };
     let slice = EndpointSlice {
-        service: service().name,
+        service: service.clone(),
         name: "web-1".into(),
         endpoints: nodes.iter().map(endpoint).collect(),
     };
-    let key = (service().name, Arc::from("web-1"));
+    let key = (service.clone(), Arc::from("web-1"));
     world.endpoint_slices.insert(key, Arc::new(slice));
 }
 
