@@ -21,8 +21,8 @@ use pnet_base::MacAddr;
 pub use address::{Address, AddressSet, Claim, Interfaces, OnConflict, Refusal, Refused};
 pub use config::{
     ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
-    DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, MAX_ADDRESSES, MAX_INTERFACES, MAX_PROBE_TIME,
-    MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH, YIELD,
+    DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, FIRST_YIELDS, MAX_ADDRESSES, MAX_INTERFACES,
+    MAX_PROBE_TIME, MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH, YIELD,
 };
 pub use event::{
     Action, AddressCounters, AddressState, AddressStatus, Counters, Event, Fence, Received,

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use foca::{Foca, NoCustomBroadcast};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom;
 use ring::hmac;
 
 use super::config::Config;
@@ -303,24 +304,28 @@ impl Core {
     fn tick(&mut self, now: Instant) {
         let first = self.config.retry;
         let most = match self.quorum.standing {
-            // As many others may answer as well: they are to be found soon.
-            Standing::Half => first,
-            Standing::Minority | Standing::Majority => self.config.retry_most,
+            // As many others may answer as well, or nobody does: they are to be found soon.
+            Standing::Half | Standing::Minority => first,
+            Standing::Majority => self.config.retry_most,
         };
         let mut absent = Vec::new();
         let mut suspects = Vec::new();
-        for (node, peer) in self.peers.iter_mut().flatten() {
+        for (node, peer) in self.peers.iter().flatten() {
             match peer.sight.state {
                 State::Alive => {}
                 State::Suspect => suspects.push(*node),
-                State::Unknown | State::Down => {
-                    if absent.len() < MAX_RETRIES && peer.is_retried(now, first, most) {
-                        absent.push(*node);
-                    }
-                }
+                State::Unknown | State::Down if peer.retry_is_due(now) => absent.push(*node),
+                State::Unknown | State::Down => {}
             }
         }
-        for node in absent {
+        // Each has its turn, also where there are more than are asked at once.
+        for node in absent
+            .into_iter()
+            .choose_multiple(&mut self.rng, MAX_RETRIES)
+        {
+            if let Some(peer) = self.peer(node) {
+                peer.retry(now, first, most);
+            }
             self.introduce(now, node);
         }
         for node in suspects {

@@ -119,18 +119,18 @@ impl Peer {
         self.left.is_none()
     }
 
-    /// Whether it is time to ask a node that is not alive. If so, the next time is later, and at
-    /// its next address if it has never answered.
-    pub fn is_retried(&mut self, now: Instant, first: Duration, most: Duration) -> bool {
-        if self.retry_at.is_some_and(|at| now < at) {
-            return false;
-        }
+    /// Whether it is time to ask it, if it is not alive.
+    pub fn retry_is_due(&self, now: Instant) -> bool {
+        self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// It is asked now. The next time is later, and at its next address if it has never answered.
+    pub fn retry(&mut self, now: Instant, first: Duration, most: Duration) {
         if !self.session.is_proven() && self.retry_at.is_some() && !self.addresses.is_empty() {
             self.at = (self.at + 1) % self.addresses.len();
         }
         self.retry = (self.retry * 2).clamp(first.min(most), most);
         self.retry_at = Some(now + self.retry);
-        true
     }
 
     /// Another member says how old it is in a life. What it says itself is better.

@@ -23,11 +23,19 @@ use sim::{Cluster, Kind, Outcome, Schedule};
 ///   other one's link-layer address was, and took it for a stranger.
 /// * Segment 1303: one that came back went on holding another one dead that it could not hear itself,
 ///   with half of the nodes, and answered for what that one had.
+/// * Segment 2181, 105766: one that had been alone for long looked for others once a second.
+/// * Segment 102010: one that hears one of three others by itself, and the rest through that, had half
+///   of the votes, and for a second no more.
+/// * Segment 102159: two pairs were exchanged, and to each of the four three were alive for a moment.
+/// * Segment 100825: one that came back took an address at once from an owner that had been cut off
+///   in the same moment.
+/// * Segment 104806, 105234: what had been left to others a few times was probed for too rarely when
+///   they handed it over.
 /// * Busy 56, 189: nodes that began did not know that another one had not been Ready.
 /// * Busy 241: a node that was not Ready counted itself.
 /// * Busy 1426: one that began probed everything, again with each pause, as the others had begun new
 ///   lives a moment before.
-const KNOWN: [(Kind, u64); 20] = [
+const KNOWN: [(Kind, u64); 27] = [
     (Kind::Mixed, 2),
     (Kind::Mixed, 46),
     (Kind::Mixed, 74),
@@ -44,7 +52,14 @@ const KNOWN: [(Kind, u64); 20] = [
     (Kind::Segment, 1222),
     (Kind::Segment, 1303),
     (Kind::Segment, 1318),
-    (Kind::Segment, 10054),
+    (Kind::Segment, 2181),
+    (Kind::Segment, 10_054),
+    (Kind::Segment, 100_825),
+    (Kind::Segment, 102_010),
+    (Kind::Segment, 102_159),
+    (Kind::Segment, 104_806),
+    (Kind::Segment, 105_234),
+    (Kind::Segment, 105_766),
     (Kind::Busy, 56),
     (Kind::Busy, 241),
     (Kind::Busy, 1426),

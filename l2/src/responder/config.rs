@@ -29,9 +29,11 @@ pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(1_100);
 pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// A claim this soon after our defence may have been on its way before it.
 pub const DEFENCE_HEARD_AFTER: Duration = Duration::from_secs(1);
-/// An address that was left to another speaker ([`super::Claim::Divided`]) is probed again after this
-/// long, as that one may be handing it over, then after twice as long each time …
+/// An address that was left to another speaker ([`super::Claim::Divided`]) is probed again after at most
+/// this long, as that one may be handing it over …
 pub const FIRST_YIELD: Duration = Duration::from_millis(200);
+/// … so often, then after twice as long each time …
+pub const FIRST_YIELDS: u32 = 3;
 /// … and at most this long.
 pub const YIELD: Duration = Duration::from_secs(2);
 /// A conflict is over when nobody else has claimed the address for this long.

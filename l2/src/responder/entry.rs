@@ -7,7 +7,7 @@ use pnet_base::MacAddr;
 use super::address::{Address, Claim, OnConflict};
 use super::config::{
     ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
-    DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, MAX_QUARANTINE, Probing, YIELD,
+    DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, FIRST_YIELDS, MAX_QUARANTINE, Probing, YIELD,
 };
 use super::event::{AddressCounters, AddressState};
 use super::queue::Purpose;
@@ -385,8 +385,9 @@ impl Entry {
 
     /// Begins to probe anew, some time later.
     fn leave_to_speaker(&mut self, context: &mut Context<'_>) {
-        let wait = (FIRST_YIELD * (1 << self.left.min(MAX_DOUBLINGS))).min(YIELD);
         self.left = self.left.saturating_add(1);
+        let doublings = self.left.saturating_sub(FIRST_YIELDS).min(MAX_DOUBLINGS);
+        let wait = (FIRST_YIELD * (1 << doublings)).min(YIELD);
         self.state = State::Probing {
             sent: 0,
             next: context.now + context.random.jitter(wait),

@@ -55,6 +55,8 @@ pub struct Quorum {
     open_until: Option<Instant>,
     /// Since when it has been closed; `None`: it is open.
     closed_since: Option<Instant>,
+    /// Since when there have been enough votes for a majority, if it is not believed yet.
+    rising_since: Option<Instant>,
     /// When to judge again, whatever happens.
     pub due: Option<Instant>,
 }
@@ -70,6 +72,7 @@ impl Quorum {
             votes: Vec::new(),
             open_until: None,
             closed_since: Some(now),
+            rising_since: None,
             due: None,
         }
     }
@@ -292,25 +295,31 @@ impl Core {
             self.quorum.standing = Standing::Minority;
             return;
         };
-        if self.quorum.trouble.is_none() || others == 0 {
-            self.quorum.standing = self.count(others);
-            if self.quorum.standing == Standing::Majority {
-                self.quorum.majority_at = now;
+        let before = self.quorum.standing;
+        let is_valid = |at: &Instant| now < *at + self.config.fence;
+        let most = self.vote(self.majority(others)).filter(is_valid);
+        let least = self.half(others).and_then(|n| self.vote(n));
+        let least = least.filter(is_valid);
+        let is_calm = self.quorum.trouble.is_none() || others == 0;
+        self.quorum.standing = match (most, least) {
+            _ if is_calm => self.count(others),
+            _ if !self.quorum.is_counting() => before,
+            (Some(_), _) => Standing::Majority,
+            (None, Some(_)) => Standing::Half,
+            (None, None) => Standing::Minority,
+        };
+        let is_most = self.quorum.standing == Standing::Majority;
+        if is_most && before != Standing::Majority && others > 0 {
+            if !self.is_believed(now, most, is_calm) {
+                self.quorum.standing = before;
             }
-        } else if self.quorum.is_counting() {
-            let is_valid = |at: &Instant| now < *at + self.config.fence;
-            let most = self.vote(self.majority(others)).filter(is_valid);
-            let least = self
-                .half(others)
-                .and_then(|n| self.vote(n))
-                .filter(is_valid);
-            let latest = most.map(|most| most.max(self.quorum.majority_at));
-            self.quorum.majority_at = latest.unwrap_or(self.quorum.majority_at);
-            self.quorum.standing = match (most, least) {
-                (Some(_), _) => Standing::Majority,
-                (None, Some(_)) => Standing::Half,
-                (None, None) => Standing::Minority,
-            };
+        } else {
+            self.quorum.rising_since = None;
+        }
+        if self.quorum.standing == Standing::Majority && is_calm {
+            self.quorum.majority_at = now;
+        } else if self.quorum.standing == Standing::Majority && self.quorum.is_counting() {
+            self.quorum.majority_at = self.quorum.majority_at.max(most.unwrap_or(self.since));
         }
         if self.quorum.standing == Standing::Majority {
             // Those that are still dead to us while most are with us are dead to all.
@@ -318,6 +327,18 @@ impl Core {
                 peer.is_doubtful = false;
             }
         }
+    }
+
+    /// Whether one that had no majority has one now. Some of those that it has just counted may be
+    /// with others by now, and be counted there too. So all have to vote once more, or, where not all
+    /// can be asked directly, it has to stay calm for as long as an old vote may count.
+    fn is_believed(&mut self, now: Instant, most: Option<Instant>, is_calm: bool) -> bool {
+        let Some(since) = self.quorum.rising_since else {
+            self.quorum.rising_since = Some(now);
+            self.tick_at = self.tick_at.min(now);
+            return false;
+        };
+        most >= Some(since) || is_calm && now >= since + self.config.fence
     }
 
     /// How we stand by what the protocol says of the voters.
@@ -353,12 +374,14 @@ impl Core {
             false => self.config.gossip * 2,
         };
         let old = now.checked_sub(age);
+        let rising_since = self.quorum.rising_since;
+        let is_old = |at: Option<Instant>| at <= old || at < rising_since;
         let peers = self.peers.iter().flatten();
-        let stale = peers.filter(|(_, peer)| peer.is_live() && peer.answered.max(old) == old);
+        let stale = peers.filter(|(_, peer)| peer.is_live() && is_old(peer.answered));
         let stale = stale.map(|(node, _)| *node);
         let asked = if !is_calm {
             stale.collect()
-        } else if self.vote(1).max(old) == old {
+        } else if self.vote(1) <= old {
             stale.choose_multiple(&mut self.rng, FENCE_QUESTIONS)
         } else {
             Vec::new()

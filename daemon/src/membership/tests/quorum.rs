@@ -159,6 +159,40 @@ fn sides_of_a_cut_stand_by_their_share_and_the_smaller_one_is_silent() {
 }
 
 #[test]
+fn two_that_were_alone_for_long_answer_soon_after_they_hear_each_other() {
+    for seed in 0..20 {
+        let mut lab = Lab::running(3, seed);
+        (0..3).for_each(|node| lab.isolate(node));
+        lab.run(Duration::from_secs(8) + ms(37 * seed));
+        lab.cut.remove(&(1, 2));
+        lab.cut.remove(&(2, 1));
+        let is_back = |lab: &Lab| lab.is_open(1) && lab.is_open(2);
+        lab.wait(ms(400), is_back);
+    }
+}
+
+/// Whom they were with is still alive to each of the two when it hears another one.
+#[test]
+fn two_of_a_half_that_each_get_another_partner_at_once_have_no_majority_each() {
+    for seed in 0..20 {
+        let mut lab = Lab::running(4, seed);
+        lab.isolate(2);
+        lab.isolate(3);
+        lab.run(Duration::from_secs(4) + ms(37 * seed));
+        lab.cut.clear();
+        for (a, b) in [(0, 1), (0, 3), (1, 2), (2, 3)] {
+            lab.part(a, b);
+        }
+        lab.until(Duration::from_secs(2), |lab| {
+            let rules = |node| lab.standing(node) == Standing::Majority && lab.is_open(node);
+            let both = (rules(0) || rules(2)) && (rules(1) || rules(3));
+            assert!(!both, "seed {seed}");
+            false
+        });
+    }
+}
+
+#[test]
 fn one_that_comes_back_from_a_cut_costs_the_others_nothing() {
     for nodes in [3, 5, 7] {
         let mut lab = Lab::running(nodes, 3);
