@@ -37,7 +37,8 @@
 //!
 //! Voters are all nodes of the list, this one included, but for those that have left gracefully and
 //! have not come back. How many are with us is our [`Standing`]. In calm times those that are alive
-//! count, and the fence is open while one vote is valid. From the first suspicion on all are asked,
+//! count, and the fence is open while a majority's votes are valid; of more than seven nodes, while
+//! one is, as a majority would take too many questions. From the first suspicion on all are asked,
 //! every 80 ms; 120 ms later and until it has been calm for 1,120 ms, only valid votes count. A
 //! fence that has closed, because nobody voted or this process was asleep, opens by counted votes
 //! only, whatever was calm before:

@@ -31,6 +31,7 @@ use super::keyring::{Keyring, SessionId, SessionKey};
 use super::peer::Peer;
 use super::timers::{Effects, Timers};
 use super::{Addresses, Live};
+use output::Shown;
 pub use output::{Counters, Transmit};
 use quorum::Quorum;
 pub use quorum::Standing;
@@ -61,6 +62,8 @@ pub struct Core {
     config: Config,
     foca: Foca<Id, FixedCodec, SmallRng, NoCustomBroadcast>,
     effects: Effects,
+    /// foca may see its members in another way than when that was last looked at.
+    is_unseen: bool,
     timers: Timers,
     /// The next look at everything that is done every [`Config::gossip`].
     tick_at: Instant,
@@ -80,6 +83,8 @@ pub struct Core {
     sessions: BTreeMap<SessionId, NodeId>,
     transmits: VecDeque<Transmit>,
     live: Arc<Live>,
+    /// What `live` was made of.
+    shown: Vec<Shown>,
     /// What the others are told of this node; `None` for nothing yet.
     facts: Option<Version>,
     /// The number of the first version of them.
@@ -147,6 +152,7 @@ impl Core {
         Some(Core {
             foca: Foca::new(me, config.for_foca(), rng(0), FixedCodec),
             effects: Effects::default(),
+            is_unseen: false,
             timers: Timers::default(),
             tick_at: now,
             name,
@@ -162,6 +168,7 @@ impl Core {
             sessions: BTreeMap::new(),
             transmits: VecDeque::new(),
             live: Arc::new(live),
+            shown: Vec::new(),
             facts: None,
             first_version: me.generation,
             facts_digest: 0,
@@ -196,6 +203,7 @@ impl Core {
             peer.set_addresses(addresses);
             peers.insert(id, peer);
         }
+        self.is_unseen = true;
         if self.peers.replace(peers).is_none() {
             self.begin_without_votes(now);
         }
@@ -353,8 +361,9 @@ impl Core {
         }
     }
 
-    /// Counts what foca could not do.
+    /// After each call of foca: counts what it could not do.
     fn note(&mut self, done: Result<(), foca::Error>) {
+        self.is_unseen = true;
         if done.is_err() {
             self.counters.protocol += 1;
         }
@@ -381,6 +390,9 @@ impl Core {
 
     /// Copies how foca sees each node of the list, and tells new suspects at once.
     fn look(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.is_unseen) {
+            return;
+        }
         let mut suspects = Vec::new();
         let mut lost = false;
         let is_doubtful = self.is_judging && self.quorum.standing == Standing::Minority;

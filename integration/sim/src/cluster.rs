@@ -20,6 +20,9 @@ const SOCKET: usize = 256;
 /// A frame reaches all stations of the segment after so many microseconds.
 const FRAME_TAKES: u64 = 60;
 
+/// Looks at whether all is well again are so far apart.
+const STEP: Duration = Duration::from_millis(20);
+
 /// What the API server says reaches a node within so many microseconds.
 const NEWS_TAKE: u64 = 60_000;
 
@@ -335,6 +338,14 @@ impl Cluster {
         }
         self.now = end;
         self.watch.pass(end);
+    }
+
+    /// Lets time pass until exactly one node answers for each address, and at most so much.
+    pub fn run_until_settled(&mut self, most: Duration) {
+        let end = self.now + most;
+        while self.now < end && !self.watch.is_settled() {
+            self.run(STEP);
+        }
     }
 
     /// What the Responders say agrees with what is watched. `false` is a defect of the simulation.

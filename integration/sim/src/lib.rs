@@ -34,6 +34,9 @@ pub struct Schedule {
     pub nodes: usize,
     /// Addresses.
     pub vips: usize,
+    /// How often things happen, and all is healed after them: the start of a large cluster takes
+    /// longer than what happens to it.
+    pub rounds: u64,
 }
 
 /// What sort of things happen.
@@ -68,6 +71,8 @@ pub struct Outcome {
 const BEGINS: Duration = Duration::from_secs(12);
 /// After all has healed, exactly one node answers for each by then.
 const HEALS: Duration = Duration::from_secs(15);
+/// Before the next round it has to be so for this long.
+const SETTLED: Duration = Duration::from_secs(1);
 
 impl Schedule {
     /// A small cluster: two to eight nodes, one to sixteen addresses.
@@ -83,16 +88,18 @@ impl Schedule {
             kind,
             nodes: rng.random_range(nodes),
             vips: rng.random_range(1..=16),
+            rounds: 1,
         }
     }
 
     /// Fifty nodes and a thousand addresses.
-    pub fn full(kind: Kind, number: u64) -> Schedule {
+    pub fn full(kind: Kind, number: u64, rounds: u64) -> Schedule {
         Schedule {
             number,
             kind,
             nodes: 50,
             vips: 1_000,
+            rounds,
         }
     }
 
@@ -112,40 +119,53 @@ impl Schedule {
         cluster.run(BEGINS);
         cluster.watch.must_be_settled(cluster.now);
         cluster.happened();
-        let mut state = String::new();
-        for _ in 0..acts::steps(self.kind, &mut rng) {
-            let (what, wait) = acts::act(self.kind, &mut cluster, &mut rng);
-            cluster.happened();
-            say(&what);
-            match self.kind {
-                Kind::Mixed | Kind::Segment => cluster.run(wait),
-                Kind::Busy => acts::run_busy(&mut cluster, &mut rng, wait),
-            }
-            cluster.happened();
-            say(&cluster.describe());
+        for round in 1..=self.rounds {
+            self.happen(&mut cluster, &mut rng, &mut say);
             if cluster.watch.broken.is_some() {
-                state = cluster.describe();
                 break;
             }
-        }
-        if cluster.watch.broken.is_none() {
             cluster.heal();
             cluster.happened();
-            cluster.run(HEALS);
+            if round < self.rounds {
+                cluster.run_until_settled(HEALS - SETTLED);
+                cluster.happened();
+                cluster.watch.must_be_settled(cluster.now);
+                cluster.run(SETTLED);
+                // A node that came back in a round before may take its addresses just now.
+                cluster.run_until_settled(TWO);
+            } else {
+                cluster.run(HEALS);
+            }
             cluster.happened();
             cluster.watch.must_be_settled(cluster.now);
-            assert!(
-                cluster.is_watched_rightly(self.vips),
-                "{}",
-                cluster.describe()
-            );
-            state = cluster.describe();
+        }
+        let state = cluster.describe();
+        if cluster.watch.broken.is_none() {
+            assert!(cluster.is_watched_rightly(self.vips), "{state}");
         }
         Outcome {
             worst_two: cluster.watch.worst_two,
             worst_halves: cluster.watch.worst_halves,
             worst_nobody: cluster.watch.worst_nobody,
             broken: cluster.watch.broken.map(|broken| (broken, state)),
+        }
+    }
+
+    /// What happens until all is healed; no more than that if something does not hold.
+    fn happen(self, cluster: &mut Cluster, rng: &mut SmallRng, mut say: impl FnMut(&str)) {
+        for _ in 0..acts::steps(self.kind, rng) {
+            let (what, wait) = acts::act(self.kind, cluster, rng);
+            cluster.happened();
+            say(&what);
+            match self.kind {
+                Kind::Mixed | Kind::Segment => cluster.run(wait),
+                Kind::Busy => acts::run_busy(cluster, rng, wait),
+            }
+            cluster.happened();
+            say(&cluster.describe());
+            if cluster.watch.broken.is_some() {
+                return;
+            }
         }
     }
 }

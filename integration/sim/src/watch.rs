@@ -155,6 +155,10 @@ impl Watch {
             return;
         };
         known.rules = rules;
+        if known.until.is_some() == until.is_some() && known.claimed == *claimed {
+            known.until = until;
+            return;
+        }
         let before = std::mem::take(&mut known.claimed);
         let answered = known.until.is_some();
         known.until = until;

@@ -27,15 +27,15 @@ use sim::{Cluster, Kind, Outcome, Schedule};
 /// * Segment 102010: one that hears one of three others by itself, and the rest through that, had half
 ///   of the votes, and for a second no more.
 /// * Segment 102159: two pairs were exchanged, and to each of the four three were alive for a moment.
-/// * Segment 100825: one that came back took an address at once from an owner that had been cut off
-///   in the same moment.
+/// * Segment 100825, 102322, 103226: one that came back took an address at once from an owner that had
+///   been cut off in the same moment, with another one that went on voting for it.
 /// * Segment 104806, 105234: what had been left to others a few times was probed for too rarely when
 ///   they handed it over.
 /// * Busy 56, 189: nodes that began did not know that another one had not been Ready.
 /// * Busy 241: a node that was not Ready counted itself.
 /// * Busy 1426: one that began probed everything, again with each pause, as the others had begun new
 ///   lives a moment before.
-const KNOWN: [(Kind, u64); 27] = [
+const KNOWN: [(Kind, u64); 29] = [
     (Kind::Mixed, 2),
     (Kind::Mixed, 46),
     (Kind::Mixed, 74),
@@ -57,6 +57,8 @@ const KNOWN: [(Kind, u64); 27] = [
     (Kind::Segment, 100_825),
     (Kind::Segment, 102_010),
     (Kind::Segment, 102_159),
+    (Kind::Segment, 102_322),
+    (Kind::Segment, 103_226),
     (Kind::Segment, 104_806),
     (Kind::Segment, 105_234),
     (Kind::Segment, 105_766),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::envelope::State;
+use super::super::identity::NodeId;
 use super::super::keyring::KeyId;
+use super::super::peer::Peer;
 use super::super::{Live, LiveNode};
 use super::Core;
 
@@ -52,6 +54,18 @@ pub struct Counters {
     pub protocol: u64,
 }
 
+/// All that a [`Live`] says of a node. That is made with each datagram, and differs with few.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shown {
+    node: NodeId,
+    generation: u64,
+    since: Option<Instant>,
+    served: Option<Instant>,
+    /// The number of their version.
+    facts: Option<u64>,
+    is_live: bool,
+}
+
 impl Core {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -77,10 +91,30 @@ impl Core {
 
     /// Makes a new [`Live`] if it is another one.
     pub(super) fn publish(&mut self, now: Instant) {
-        let generation = self.foca.identity().generation;
+        let peers = self.peers.iter().flatten();
+        let peers = peers.map(|(node, peer)| Shown::of(*node, peer));
+        let own = Shown {
+            node: self.foca.identity().node,
+            generation: self.foca.identity().generation,
+            since: Some(self.since),
+            served: self.served,
+            facts: self.facts.as_ref().map(|facts| facts.number),
+            is_live: true,
+        };
+        if peers.clone().chain([own]).eq(self.shown.iter().copied()) {
+            return;
+        }
+        self.shown = peers.chain([own]).collect();
+        let live = self.seen(now);
+        if live != *self.live {
+            self.live = Arc::new(live);
+        }
+    }
+
+    fn seen(&self, now: Instant) -> Live {
         let mut live = Live::default();
         let own = LiveNode {
-            generation,
+            generation: self.foca.identity().generation,
             since: self.since,
             served: self.served,
             facts: self.facts.as_ref().map(|facts| facts.facts.clone()),
@@ -107,8 +141,20 @@ impl Core {
             };
             live.nodes.insert(peer.name.clone(), node);
         }
-        if live != *self.live {
-            self.live = Arc::new(live);
+        live
+    }
+}
+
+impl Shown {
+    fn of(node: NodeId, peer: &Peer) -> Shown {
+        let generation = peer.sight.generation;
+        Shown {
+            node,
+            generation,
+            since: peer.since.filter(|_| peer.generation == generation),
+            served: peer.served,
+            facts: peer.facts.as_ref().map(|facts| facts.number),
+            is_live: peer.is_live(),
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! An answer of another member that sees us alive is its vote: for [`super::Config::fence`] from
 //! the moment when our question was sent. In calm times, when nobody has been suspected for a
-//! while, one fresh vote is enough, as the protocol itself would have told us of a loss. From the
-//! first suspicion on, all live voters are asked, and after [`super::Config::grace`] the votes
-//! themselves are counted.
+//! while, the majority is that of the protocol, which would have told us of a loss; in a large
+//! cluster one fresh vote keeps the fence open then. From the first suspicion on, all live voters
+//! are asked, and after [`super::Config::grace`] the votes themselves are counted.
 
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub struct Quorum {
     closed_since: Option<Instant>,
     /// Since when there have been enough votes for a majority, if it is not believed yet.
     rising_since: Option<Instant>,
+    /// The majority is alive as others say, and not all of it can be asked directly.
+    is_hearsay: bool,
     /// When to judge again, whatever happens.
     pub due: Option<Instant>,
 }
@@ -73,6 +75,7 @@ impl Quorum {
             open_until: None,
             closed_since: Some(now),
             rising_since: None,
+            is_hearsay: false,
             due: None,
         }
     }
@@ -132,13 +135,23 @@ impl Core {
     /// Since when this node has the votes that a majority takes.
     fn votes_of_most(&self, others: usize) -> Option<Instant> {
         let most = self.vote(self.majority(others));
-        if self.quorum.is_counting() {
+        if self.quorum.is_counting() || self.needed_in_calm(others) > 1 {
             return most;
         }
         let ends = self.quorum.trouble.map(|trouble| trouble.grace_until);
         let ends = ends.and_then(|at| at.checked_sub(self.config.fence));
         let one = self.vote(1).map(|at| ends.map_or(at, |ends| at.min(ends)));
         one.max(most)
+    }
+
+    /// How many others have to vote again and again in calm times: a majority where that takes no more
+    /// questions at once than are asked for one vote; else one.
+    fn needed_in_calm(&self, others: usize) -> usize {
+        let most = self.majority(others);
+        match most <= FENCE_QUESTIONS && !self.quorum.is_hearsay {
+            true => most,
+            false => 1,
+        }
     }
 
     /// When what is taken for a majority is none any more, unless there are other votes by then.
@@ -338,7 +351,8 @@ impl Core {
             self.tick_at = self.tick_at.min(now);
             return false;
         };
-        most >= Some(since) || is_calm && now >= since + self.config.fence
+        self.quorum.is_hearsay = most < Some(since);
+        !self.quorum.is_hearsay || is_calm && now >= since + self.config.fence
     }
 
     /// How we stand by what the protocol says of the voters.
@@ -374,6 +388,7 @@ impl Core {
             false => self.config.gossip * 2,
         };
         let old = now.checked_sub(age);
+        let needed = self.needed_in_calm(self.voters().unwrap_or_default());
         let rising_since = self.quorum.rising_since;
         let is_old = |at: Option<Instant>| at <= old || at < rising_since;
         let peers = self.peers.iter().flatten();
@@ -381,7 +396,7 @@ impl Core {
         let stale = stale.map(|(node, _)| *node);
         let asked = if !is_calm {
             stale.collect()
-        } else if self.vote(1) <= old {
+        } else if self.vote(needed) <= old {
             stale.choose_multiple(&mut self.rng, FENCE_QUESTIONS)
         } else {
             Vec::new()

@@ -158,6 +158,19 @@ fn sides_of_a_cut_stand_by_their_share_and_the_smaller_one_is_silent() {
     }
 }
 
+/// They go on voting for each other.
+#[test]
+fn a_few_that_are_cut_off_together_are_silent_as_soon_as_their_fence_ends() {
+    for (first, second, seed) in (0..20).flat_map(|seed| [(2, 3, seed), (3, 4, seed)]) {
+        let mut lab = Lab::running(first + second, seed);
+        lab.run(ms(37 * seed));
+        cut(&mut lab, first);
+        lab.run(ms(241));
+        let open: Vec<usize> = (0..first).filter(|node| lab.is_open(*node)).collect();
+        assert!(open.is_empty(), "{open:?} of {first}|{second}, seed {seed}");
+    }
+}
+
 #[test]
 fn two_that_were_alone_for_long_answer_soon_after_they_hear_each_other() {
     for seed in 0..20 {
