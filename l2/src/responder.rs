@@ -1,6 +1,7 @@
 //! The owner of addresses on Ethernet links, as a value.
 
 mod address;
+mod beacon;
 mod config;
 mod entry;
 mod event;
@@ -20,9 +21,10 @@ use pnet_base::MacAddr;
 
 pub use address::{Address, AddressSet, Claim, Interfaces, OnConflict, Refusal, Refused};
 pub use config::{
-    ANNOUNCE_INTERVAL, ANNOUNCE_NUM, CALM_AFTER, CONFLICT_OVER_AFTER, Config, DEFENCE_HEARD_AFTER,
-    DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, FIRST_YIELDS, MAX_ADDRESSES, MAX_INTERFACES,
-    MAX_PROBE_TIME, MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH, YIELD,
+    ANNOUNCE_INTERVAL, ANNOUNCE_NUM, BEACON_INTERVAL, CALM_AFTER, CONFLICT_OVER_AFTER, Config,
+    DEFENCE_HEARD_AFTER, DEFEND_INTERVAL, FIRST_QUARANTINE, FIRST_YIELD, FIRST_YIELDS,
+    MAX_ADDRESSES, MAX_INTERFACES, MAX_PROBE_TIME, MAX_QUARANTINE, MAX_QUEUE, Probing, REFRESH,
+    UNHEARD_AFTER, YIELD,
 };
 pub use event::{
     Action, AddressCounters, AddressState, AddressStatus, Counters, Event, Fence, Received,

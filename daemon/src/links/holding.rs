@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use l2::responder::{Address, AddressSet, AddressState, Claim, Interfaces, OnConflict};
 use plan::elect::{self, Elections, Here};
 
@@ -33,6 +34,8 @@ pub const REPEAT_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Holding {
     held: BTreeMap<IpAddr, Held>,
+    /// What was elected when that was last remembered.
+    known: Elections,
     /// Who else was last elected for an address.
     others: BTreeMap<IpAddr, Arc<str>>,
     /// What this node has claimed, and so has probed before, or others had before it began; as long
@@ -97,11 +100,11 @@ pub struct Next {
 impl Holding {
     /// What is to be answered for at `now`, which never goes back.
     pub fn next(&mut self, now: Instant, facts: Facts<'_>) -> Next {
-        self.remember_states(facts.view);
         if facts.trust == Trust::None {
             self.held.clear();
             return Next::default();
         }
+        self.remember_states(facts);
         if !std::mem::replace(&mut self.begun, true) && facts.joins {
             let elected = facts.elections.by_address.keys();
             self.had.extend(elected.copied());
@@ -197,14 +200,13 @@ impl Holding {
 
     /// What another speaker claims although it is this node's.
     fn repeat(&mut self, now: Instant, facts: Facts<'_>, next: &mut Next) {
-        let claimed: BTreeMap<IpAddr, Instant> = claims(facts.view).collect();
-        for (address, heard) in claimed {
-            let Some(held) = self.held.get_mut(&address) else {
+        for (address, held) in &mut self.held {
+            let Some(heard) = heard(facts.view, *address) else {
                 continue;
             };
             let is_old = held.repeated.is_some_and(|repeated| heard <= repeated);
             // What has been left to that speaker is not announced.
-            let is_left = facts.is_outdated && !is_answered(facts.view, address);
+            let is_left = facts.is_outdated && !is_answered(facts.view, *address);
             if held.given_away.is_some() || is_old || is_left {
                 continue;
             }
@@ -214,16 +216,19 @@ impl Holding {
                 Some(at) if at > now => next.due = next.due.into_iter().chain([at]).min(),
                 Some(_) | None => {
                     held.repeated = Some(now);
-                    next.announce.push(address);
+                    next.announce.push(*address);
                 }
             }
         }
     }
 
-    fn remember_states(&mut self, view: &LinkView) {
-        for ((address, _), state) in &view.states {
+    fn remember_states(&mut self, facts: Facts<'_>) {
+        let elected = &facts.elections.by_address;
+        for ((address, _), state) in &facts.view.states {
             match state {
-                AddressState::Claimed if !self.had.contains(address) => {
+                AddressState::Claimed
+                    if !self.had.contains(address) && elected.contains_key(address) =>
+                {
                     self.had.insert(*address);
                 }
                 AddressState::Quarantined { .. } => {
@@ -239,16 +244,23 @@ impl Holding {
         }
     }
 
+    /// All that is remembered is of addresses that are elected for: each was when it came, and what
+    /// is elected for no more is forgotten here, in the same round or a later one.
     fn remember(&mut self, elections: &Elections) {
-        let elected = &elections.by_address;
-        self.had.retain(|address| elected.contains_key(address));
-        self.others
-            .retain(|address, _| elected.contains_key(address));
-        for (address, elected) in elected {
-            if let (Some(owner), None) = (&elected.owner, &elected.here) {
-                let known = self.others.get(address);
-                if known != Some(owner) {
-                    self.others.insert(*address, Arc::clone(owner));
+        let known = std::mem::replace(&mut self.known, elections.clone());
+        for change in known.by_address.diff(&elections.by_address) {
+            match change {
+                DiffItem::Remove(address, _) => {
+                    self.had.remove(address);
+                    self.others.remove(address);
+                }
+                DiffItem::Add(address, elected)
+                | DiffItem::Update {
+                    new: (address, elected),
+                    ..
+                } => {
+                    let other = elected.owner.clone().filter(|_| elected.here.is_none());
+                    self.others.extend(other.map(|owner| (*address, owner)));
                 }
             }
         }
@@ -287,10 +299,4 @@ fn heard(view: &LinkView, address: IpAddr) -> Option<Instant> {
 fn is_answered(view: &LinkView, address: IpAddr) -> bool {
     let mut on_all = view.states.range((address, 0)..=(address, u32::MAX));
     on_all.any(|(_, state)| state.is_answered())
-}
-
-/// When other speakers last claimed addresses; of one, the last is the latest.
-fn claims(view: &LinkView) -> impl Iterator<Item = (IpAddr, Instant)> + '_ {
-    let addresses = view.other_owners.keys().map(|(address, _)| *address);
-    addresses.filter_map(|address| Some((address, heard(view, address)?)))
 }

@@ -64,6 +64,8 @@ pub struct Core {
     effects: Effects,
     /// foca may see its members in another way than when that was last looked at.
     is_unseen: bool,
+    /// What [`Core::digest`] says; `None` since something may have changed that it is made of.
+    digest: Option<u64>,
     timers: Timers,
     /// The next look at everything that is done every [`Config::gossip`].
     tick_at: Instant,
@@ -153,6 +155,7 @@ impl Core {
             foca: Foca::new(me, config.for_foca(), rng(0), FixedCodec),
             effects: Effects::default(),
             is_unseen: false,
+            digest: None,
             timers: Timers::default(),
             tick_at: now,
             name,
@@ -204,6 +207,7 @@ impl Core {
             peers.insert(id, peer);
         }
         self.is_unseen = true;
+        self.digest = None;
         if self.peers.replace(peers).is_none() {
             self.begin_without_votes(now);
         }
@@ -364,6 +368,7 @@ impl Core {
     /// After each call of foca: counts what it could not do.
     fn note(&mut self, done: Result<(), foca::Error>) {
         self.is_unseen = true;
+        self.digest = None;
         if done.is_err() {
             self.counters.protocol += 1;
         }
@@ -379,7 +384,9 @@ impl Core {
         for (to, message) in std::mem::take(&mut self.effects.send) {
             self.send(now, to.node, false, &message);
         }
-        if self.joining_until.is_some_and(|until| now >= until) || self.knows_all() {
+        let is_joining = self.joining_until.is_some() || !self.has_joined;
+        if is_joining && (self.joining_until.is_some_and(|until| now >= until) || self.knows_all())
+        {
             self.joining_until = None;
             self.has_joined = true;
         }
@@ -393,6 +400,7 @@ impl Core {
         if !std::mem::take(&mut self.is_unseen) {
             return;
         }
+        self.digest = None;
         let mut suspects = Vec::new();
         let mut lost = false;
         let is_doubtful = self.is_judging && self.quorum.standing == Standing::Minority;
@@ -455,6 +463,7 @@ impl Core {
     }
 
     fn send_draft(&mut self, now: Instant, node: NodeId, draft: &Draft<'_>) {
+        let digest = self.digest();
         let Some(peer) = self.peers.as_ref().and_then(|peers| peers.get(&node)) else {
             return;
         };
@@ -479,7 +488,7 @@ impl Core {
                 .served
                 .map_or(0, |at| micros(now.saturating_duration_since(at)).max(1)),
             facts: self.facts_digest,
-            digest: self.digest(),
+            digest,
             sight: self.vote_for(peer),
         };
         let undoubted = match draft.content {

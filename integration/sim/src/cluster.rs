@@ -10,7 +10,7 @@ use plan::world::{Failback, Ready};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::node::{Node, Output, address};
+use crate::node::{Node, Output, node_at};
 use crate::watch::Watch;
 use crate::world::{node_name, world};
 use herald::parts::holding::LEAVE;
@@ -35,6 +35,8 @@ pub struct Cluster {
     /// Part of all datagrams that is lost.
     pub loss: f64,
     slots: Vec<Slot>,
+    /// When something is to be done with which node.
+    agenda: BTreeSet<(Instant, usize)>,
     /// Datagrams do not pass: from, to.
     cut: BTreeSet<(usize, usize)>,
     /// Nor do frames.
@@ -70,7 +72,10 @@ struct Slot {
     attached: bool,
     starts: u64,
     inbox: VecDeque<Message>,
+    /// When the node itself has something to do.
     due: Option<Instant>,
+    /// Its entry in the agenda.
+    agreed: Option<Instant>,
 }
 
 /// When it arrives, its number, where to (a frame: everywhere), and what.
@@ -98,12 +103,14 @@ impl Cluster {
             starts: 0,
             inbox: VecDeque::new(),
             due: None,
+            agreed: None,
         };
         let mut cluster = Cluster {
             now,
             watch: Watch::new(now, nodes, vips),
             loss: 0.0,
             slots: (0..nodes).map(|_| slot()).collect(),
+            agenda: BTreeSet::new(),
             cut: BTreeSet::new(),
             cut_frames: BTreeSet::new(),
             wire: BinaryHeap::new(),
@@ -132,7 +139,6 @@ impl Cluster {
         slot.inbox.clear();
         let generation = 1_000_000 + 1_000 * slot.starts;
         slot.node = Node::start(node, &self.world, generation, rng, self.now);
-        self.slots[node].due = Some(self.now);
         self.look(node);
     }
 
@@ -166,14 +172,16 @@ impl Cluster {
                 false => Ready::False,
             };
         }
-        for slot in &mut self.slots {
+        for number in 0..self.slots.len() {
             let takes = Duration::from_micros(self.rng.random_range(0..NEWS_TAKE));
+            let slot = &mut self.slots[number];
             let at = slot
                 .told
                 .back()
                 .map(|(at, _)| *at)
                 .max(Some(self.now + takes));
             slot.told.extend(at.map(|at| (at, self.world.clone())));
+            self.agree(number);
         }
     }
 
@@ -329,11 +337,11 @@ impl Cluster {
             {
                 self.deliver(to, message);
             }
-            for node in 0..self.slots.len() {
-                if self.slots[node].due().is_some_and(|at| at <= now) {
-                    self.tell(node);
-                    self.wake(node);
-                }
+            let due = self.agenda.range(..=(now, usize::MAX));
+            let due: BTreeSet<usize> = due.map(|(_, node)| *node).collect();
+            for node in due {
+                self.tell(node);
+                self.wake(node);
             }
         }
         self.now = end;
@@ -376,7 +384,7 @@ impl Cluster {
 
     fn next(&self) -> Option<Instant> {
         let arrival = self.wire.peek().map(|Reverse((at, ..))| *at);
-        let due = self.slots.iter().filter_map(Slot::due).min();
+        let due = self.agenda.first().map(|(at, _)| *at);
         [arrival, due, self.watch.next()]
             .into_iter()
             .flatten()
@@ -405,6 +413,18 @@ impl Cluster {
             }
         }
         slot.due = slot.node.as_ref().and_then(Node::poll_timeout);
+        self.agree(number);
+    }
+
+    /// Brings the agenda up to date with a node.
+    fn agree(&mut self, number: usize) {
+        let slot = &mut self.slots[number];
+        let due = slot.due();
+        if due != slot.agreed {
+            let before = std::mem::replace(&mut slot.agreed, due);
+            before.map(|at| self.agenda.remove(&(at, number)));
+            self.agenda.extend(due.map(|at| (at, number)));
+        }
     }
 
     fn wake(&mut self, number: usize) {
@@ -457,7 +477,7 @@ impl Cluster {
     fn send(&mut self, from: usize, output: Output) {
         let is_attached = self.slots[from].attached;
         for transmit in output.datagrams {
-            let to = (0..self.slots.len()).find(|to| address(*to) == transmit.to);
+            let to = node_at(transmit.to).filter(|to| *to < self.slots.len());
             let is_lost = self.loss > 0.0 && self.rng.random_bool(self.loss);
             let Some(to) =
                 to.filter(|to| is_attached && !is_lost && !self.cut.contains(&(from, *to)))
@@ -488,13 +508,13 @@ impl Cluster {
     fn look(&mut self, number: usize) {
         let slot = &mut self.slots[number];
         let runs = !slot.frozen && slot.attached;
-        let none = BTreeSet::new();
         let (until, claimed) = match &slot.node {
-            Some(node) if runs => (node.answers_until(self.now), &node.claimed),
-            Some(_) | None => (None, &none),
+            Some(node) if runs => (node.answers_until(self.now), Arc::clone(&node.claimed)),
+            Some(_) | None => (None, Arc::default()),
         };
         let rules = slot.node.as_ref().is_some_and(Node::rules);
         self.watch.node(self.now, number, until, claimed, rules);
         slot.due = slot.node.as_ref().and_then(Node::poll_timeout);
+        self.agree(number);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sim::{Kind, Schedule};
+use sim::{Kind, Schedule, TWO};
 
 const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--rounds N] [--mixed|--segment|--busy] [--say]\n\
   One schedule in N has 50 nodes and 1,000 addresses, the others 2 to 8 nodes and up to 16.\n\
@@ -40,8 +40,14 @@ fn main() -> ExitCode {
         .unwrap_or_else(|poison| poison.into_inner());
     println!(
         "{} schedules, {} of them with 50 nodes and 1,000 addresses: {} broken; two answered for \
-         at most {:?}, two halves for at most {:?}, nobody for at most {:?}",
-        worst.all, worst.full, worst.broken, worst.two, worst.halves, worst.nobody
+         at most {:?}, nobody for at most {:?}, two halves for at most {:?} ({} for longer than {TWO:?})",
+        worst.all,
+        worst.full,
+        worst.broken,
+        worst.two,
+        worst.nobody,
+        worst.halves,
+        worst.long_halves
     );
     ExitCode::from(u8::from(worst.broken > 0))
 }
@@ -52,6 +58,8 @@ struct Worst {
     two: Duration,
     halves: Duration,
     nobody: Duration,
+    /// Schedules in which two halves answered for longer than anybody else may.
+    long_halves: u64,
     broken: u64,
     all: u64,
     full: u64,
@@ -85,6 +93,7 @@ fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
         worst.two = worst.two.max(outcome.worst_two);
         worst.halves = worst.halves.max(outcome.worst_halves);
         worst.nobody = worst.nobody.max(outcome.worst_nobody);
+        worst.long_halves += u64::from(outcome.worst_halves > TWO);
         worst.broken += u64::from(outcome.broken.is_some());
         worst.all += schedule.rounds;
         worst.full += if is_full { schedule.rounds } else { 0 };

@@ -2,7 +2,7 @@
 //! `daemon/src/links.rs` puts them together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ pub struct Node {
     given: Arc<AddressSet>,
     leaving: bool,
     /// The numbers of the addresses that it answers for while its fence is open.
-    pub claimed: BTreeSet<usize>,
+    pub claimed: Arc<BTreeSet<usize>>,
     rng: SmallRng,
 }
 
@@ -67,6 +67,17 @@ pub struct Output {
 /// Where a node hears the others.
 pub fn address(node: usize) -> SocketAddr {
     SocketAddr::from(([10, 1, (node / 256) as u8, (node % 256) as u8], 7946))
+}
+
+/// The node that is heard there; the reverse of [`address`].
+pub fn node_at(address: SocketAddr) -> Option<usize> {
+    match address.ip() {
+        IpAddr::V4(at) => {
+            let [.., high, low] = at.octets();
+            Some(usize::from(high) * 256 + usize::from(low))
+        }
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// As `addresses` of `daemon/src/links.rs`.
@@ -133,7 +144,7 @@ impl Node {
             round_at: Some(now),
             given: Arc::default(),
             leaving: false,
-            claimed: BTreeSet::new(),
+            claimed: Arc::default(),
             name,
             mac,
             core,
@@ -240,9 +251,10 @@ impl Node {
                     };
                     news = true;
                     self.view.states.insert((address, INTERFACE), state);
+                    let claimed = Arc::make_mut(&mut self.claimed);
                     match state.is_answered() && self.given.contains_key(&address) {
-                        true => self.claimed.insert(number),
-                        false => self.claimed.remove(&number),
+                        true => claimed.insert(number),
+                        false => claimed.remove(&number),
                     };
                 }
                 Action::OtherOwner { address, by, .. } => {
@@ -299,8 +311,10 @@ impl Node {
         let refused = self.responder.set_addresses(now, &self.given);
         debug_assert_eq!(refused, []);
         let given = &self.given;
-        self.claimed
-            .retain(|number| given.contains_key(&crate::world::vip(*number)));
+        let is_given = |number: &usize| given.contains_key(&crate::world::vip(*number));
+        if !self.claimed.iter().all(is_given) {
+            Arc::make_mut(&mut self.claimed).retain(is_given);
+        }
         for address in next.announce {
             self.responder.handle(now, Event::Announce(address));
         }

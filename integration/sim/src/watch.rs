@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Two nodes answer for one address for at most this long: the fence, and what a datagram and a
@@ -62,6 +63,8 @@ pub struct Watch {
     start: Instant,
     vips: Vec<Vip>,
     nodes: Vec<Answering>,
+    /// No node falls silent by itself before.
+    silent_at: Option<Instant>,
     /// How long more than half of the nodes were awake, up to the moment after it.
     awake: (Duration, Instant),
     /// They are.
@@ -93,7 +96,7 @@ struct Vip {
 #[derive(Clone, Debug, Default)]
 struct Answering {
     until: Option<Instant>,
-    claimed: BTreeSet<usize>,
+    claimed: Arc<BTreeSet<usize>>,
     /// It has a majority.
     rules: bool,
 }
@@ -109,6 +112,7 @@ impl Watch {
             start: now,
             vips: vec![vip; vips],
             nodes: vec![Answering::default(); nodes],
+            silent_at: None,
             awake: (Duration::ZERO, now),
             is_awake: true,
             candidate_since: None,
@@ -148,53 +152,51 @@ impl Watch {
         now: Instant,
         node: usize,
         until: Option<Instant>,
-        claimed: &BTreeSet<usize>,
+        claimed: Arc<BTreeSet<usize>>,
         rules: bool,
     ) {
         let Some(known) = self.nodes.get_mut(node) else {
             return;
         };
+        self.silent_at = self.silent_at.into_iter().chain(until).min();
         known.rules = rules;
-        if known.until.is_some() == until.is_some() && known.claimed == *claimed {
-            known.until = until;
-            return;
-        }
-        let before = std::mem::take(&mut known.claimed);
         let answered = known.until.is_some();
         known.until = until;
+        if answered == until.is_some() && Arc::ptr_eq(&known.claimed, &claimed) {
+            return;
+        }
+        let before = std::mem::replace(&mut known.claimed, Arc::clone(&claimed));
         let none = BTreeSet::new();
-        let (old, new) = (
+        let (old, new): (&BTreeSet<usize>, _) = (
             if answered { &before } else { &none },
-            if until.is_some() { claimed } else { &none },
+            if until.is_some() { &claimed } else { &none },
         );
         let lost: Vec<usize> = old.difference(new).copied().collect();
         let won: Vec<usize> = new.difference(old).copied().collect();
-        if let Some(known) = self.nodes.get_mut(node) {
-            known.claimed = match before == *claimed {
-                true => before,
-                false => claimed.clone(),
-            };
-        }
         lost.iter().for_each(|vip| self.count(now, *vip, false));
         won.iter().for_each(|vip| self.count(now, *vip, true));
     }
 
-    /// The next moment at which a node falls silent by itself.
+    /// A moment up to which no node falls silent by itself.
     pub fn next(&self) -> Option<Instant> {
-        self.nodes.iter().filter_map(|node| node.until).min()
+        self.silent_at
     }
 
     /// Silences those whose time is over.
     pub fn pass(&mut self, now: Instant) {
+        if self.silent_at.is_none_or(|at| at > now) {
+            return;
+        }
         for node in 0..self.nodes.len() {
             let Some(known) = self.nodes.get(node) else {
                 continue;
             };
             if known.until.is_some_and(|until| until <= now) {
-                let (claimed, rules) = (known.claimed.clone(), known.rules);
-                self.node(now, node, None, &claimed, rules);
+                let (claimed, rules) = (Arc::clone(&known.claimed), known.rules);
+                self.node(now, node, None, claimed, rules);
             }
         }
+        self.silent_at = self.nodes.iter().filter_map(|node| node.until).min();
     }
 
     /// Who answers for an address.

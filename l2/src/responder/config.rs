@@ -34,8 +34,13 @@ pub const DEFENCE_HEARD_AFTER: Duration = Duration::from_secs(1);
 pub const FIRST_YIELD: Duration = Duration::from_millis(200);
 /// … so often, then after twice as long each time …
 pub const FIRST_YIELDS: u32 = 3;
-/// … and at most this long.
-pub const YIELD: Duration = Duration::from_secs(2);
+/// … and at most this long: within a second somebody answers again if that one fell silent.
+pub const YIELD: Duration = Duration::from_millis(700);
+/// While other speakers may answer unheard ([`super::Claim::Divided`]), a node that answers for
+/// anything announces one of its addresses this often …
+pub const BEACON_INTERVAL: Duration = Duration::from_millis(100);
+/// … and all of them when it hears another one that it has not heard for this long.
+pub const UNHEARD_AFTER: Duration = Duration::from_millis(350);
 /// A conflict is over when nobody else has claimed the address for this long.
 pub const CONFLICT_OVER_AFTER: Duration = Duration::from_secs(60);
 /// The first quarantine of an address; each further one is twice as long.

@@ -378,13 +378,22 @@ impl Entry {
         }
     }
 
+    /// Whether other speakers may answer for it unheard.
+    pub(super) fn is_divided(&self) -> bool {
+        self.is_divided
+    }
+
     /// Whether it is left to a speaker that claims it as well.
     fn must_leave(&self, is_lower: bool) -> bool {
         !self.handing_over && self.yields || self.is_divided && is_lower
     }
 
-    /// Begins to probe anew, some time later.
+    /// Begins to probe anew, some time later. What has been left already stays so: its owner says
+    /// again and again that it has it.
     fn leave_to_speaker(&mut self, context: &mut Context<'_>) {
+        if self.left > 0 && matches!(self.state, State::Probing { sent: 0, .. }) {
+            return;
+        }
         self.left = self.left.saturating_add(1);
         let doublings = self.left.saturating_sub(FIRST_YIELDS).min(MAX_DOUBLINGS);
         let wait = (FIRST_YIELD * (1 << doublings)).min(YIELD);

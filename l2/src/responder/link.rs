@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Instant;
 
 use pnet_base::MacAddr;
 
 use super::address::Address;
+use super::beacon::Beacon;
 use super::config::{Config, MAX_TIMEOUTS};
 use super::entry::{Context, Entry, Send, Silence};
 use super::interface::Interface;
@@ -35,6 +37,8 @@ pub(super) struct Link {
     entries: BTreeMap<IpAddr, Entry>,
     /// [`Entry::due`] of every entry that has one.
     timers: BTreeSet<(Instant, IpAddr)>,
+    /// While other speakers may answer unheard.
+    beacon: Option<Beacon>,
     /// The solicited-node groups that are needed, and those that the caller has been told to join.
     needed: BTreeSet<Ipv6Addr>,
     joined: BTreeSet<Ipv6Addr>,
@@ -48,6 +52,7 @@ impl Link {
             interface,
             entries: BTreeMap::new(),
             timers: BTreeSet::new(),
+            beacon: None,
             needed: BTreeSet::new(),
             joined: BTreeSet::new(),
             answers: Rate::new(config.answers_per_second, now),
@@ -85,6 +90,9 @@ impl Link {
                 notices.insert(Notice::State(self.interface.index, *address));
             }
         }
+        if let Some(beacon) = &mut self.beacon {
+            beacon.keep(speakers);
+        }
         self.set_timers();
     }
 
@@ -115,8 +123,50 @@ impl Link {
                 notices.insert(Notice::State(self.interface.index, *address));
             }
         }
+        match self.entries.values().any(Entry::is_divided) {
+            true => {
+                self.beacon.get_or_insert_with(|| Beacon::new(context.now));
+            }
+            false => self.beacon = None,
+        }
         self.set_timers();
         self.set_groups(notices);
+    }
+
+    /// A speaker claims an address that is for this interface.
+    pub(super) fn hear_speaker(&mut self, now: Instant, by: MacAddr) {
+        if let Some(beacon) = &mut self.beacon {
+            beacon.hear(now, by);
+        }
+    }
+
+    /// Says that this node is there, as long as others may answer unheard.
+    fn shine(&mut self, now: Instant, queue: &mut Queue) {
+        let Some(beacon) = &mut self.beacon else {
+            return;
+        };
+        if beacon.must_announce_all(now) {
+            let claimed = self.entries.values_mut().filter(|entry| entry.is_claimed());
+            claimed.for_each(|entry| entry.again(now));
+            self.set_timers();
+        }
+        let Some(last) = self.beacon.as_mut().and_then(|beacon| beacon.turn(now)) else {
+            return;
+        };
+        let is_ours = |(address, entry): (&IpAddr, &Entry)| {
+            let may_announce = entry.is_divided() && entry.may_send(Purpose::Announcement);
+            may_announce.then_some(*address)
+        };
+        let after = self
+            .entries
+            .range((last.map_or(Unbounded, Excluded), Unbounded));
+        let address = after.chain(&self.entries).find_map(is_ours);
+        if let Some(address) = address.filter(|_| self.announcements.take(now, 1)) {
+            self.send(address, Send::Defence, queue);
+            if let Some(beacon) = &mut self.beacon {
+                beacon.has_announced(address);
+            }
+        }
     }
 
     fn set_timers(&mut self) {
@@ -224,6 +274,7 @@ impl Link {
         notices: &mut BTreeSet<Notice>,
         context: &mut Context<'_>,
     ) {
+        self.shine(context.now, queue);
         for _ in 0..MAX_TIMEOUTS {
             let due = self.timers.first().copied();
             let Some((_, address)) = due.filter(|(at, _)| *at <= context.now) else {
@@ -239,8 +290,13 @@ impl Link {
 
     /// When [`Link::serve`] has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        let (at, address) = *self.timers.first()?;
-        Some(at.max(self.announcements.available(frames_of(address))))
+        let timer = self.timers.first();
+        let timer = timer.map(|(at, address)| {
+            let available = self.announcements.available(frames_of(*address));
+            available.max(*at)
+        });
+        let beacon = self.beacon.as_ref().map(Beacon::due);
+        timer.into_iter().chain(beacon).min()
     }
 }
 

@@ -120,6 +120,9 @@ impl Responder {
             return;
         }
         let is_speaker = self.speakers.contains(&by);
+        if let (Heard::Claim, true) = (heard, is_speaker) {
+            link.hear_speaker(now, by);
+        }
         let ours = link.interface.mac;
         let mut context = Context {
             now,

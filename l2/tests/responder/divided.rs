@@ -1,7 +1,7 @@
 //! Speakers that hear each other on the link and nowhere else.
 
 use l2::MacAddr;
-use l2::responder::{Address, Claim, YIELD};
+use l2::responder::{Address, BEACON_INTERVAL, Claim, YIELD};
 
 use crate::common::VIPS;
 use crate::common::segment::Segment;
@@ -28,6 +28,14 @@ fn both_have_claimed(vip: &'static str) -> (Segment, MacAddr) {
     segment.run(5_000);
     segment.stations[1].connected = true;
     (segment, low)
+}
+
+/// Frames of announcements that the lower one has sent.
+fn announcements(segment: &Segment) -> u64 {
+    let addresses = segment.stations[0].responder.addresses();
+    addresses
+        .map(|address| address.counters.announcements)
+        .sum()
 }
 
 fn yielded() -> u64 {
@@ -141,6 +149,31 @@ fn of_two_that_have_claimed_it_the_elected_one_announces_it_when_all_hear_each_o
         let (mut segment, low) = both_have_claimed(vip);
         segment.give(0, Some(Address::new(Claim::TakenOver)));
         segment.run(10);
+        assert_eq!(segment.ask(), [low]);
+    }
+}
+
+#[test]
+fn two_that_have_claimed_it_find_each_other_soon_after_their_links_become_one_again() {
+    for vip in VIPS {
+        let (mut segment, low) = both_have_claimed(vip);
+        segment.run(BEACON_INTERVAL.as_millis() as u64 + 10);
+        assert_eq!(segment.ask(), [low]);
+    }
+}
+
+#[test]
+fn an_owner_that_is_probed_again_and_again_does_not_announce_it_each_time() {
+    for vip in VIPS {
+        let (mut segment, [low, _]) = two(vip, 1);
+        segment.give(0, Some(divided()));
+        segment.give(1, Some(divided()));
+        segment.run(10_000);
+        let before = announcements(&segment);
+        segment.run(10_000);
+        // The beacon, and no more.
+        let sent = announcements(&segment) - before;
+        assert!((95..=105).contains(&sent), "{sent}");
         assert_eq!(segment.ask(), [low]);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::electorate::first;
+use super::electorate::Hash;
 use super::{Election, Electorate, Interfaces};
 use crate::changes;
 use crate::health;
@@ -69,8 +69,18 @@ struct Group {
     /// All of their addresses.
     held: Addresses,
     owner: Option<Arc<str>>,
-    /// What is hashed, and the pool whose best candidates decide; `None` where that takes more.
-    by_pool: Option<(IpAddr, usize)>,
+    /// `None` where it takes more than a pool to say who that is.
+    by_pool: Option<ByPool>,
+}
+
+/// A pool and the hash say who the owner is.
+#[derive(Debug)]
+struct ByPool {
+    /// The pool whose best candidates are compared.
+    pool: usize,
+    hash: Hash,
+    /// The owner's; `None` without an owner.
+    of_owner: Option<[u8; 32]>,
 }
 
 /// How the best candidates of a pool differ from those before.
@@ -83,12 +93,14 @@ impl Shift {
     /// Whether this owner, elected among those before, is elected among these too. Of equals the one
     /// with the least hash is: one that goes concerns only what it owned, and one that comes has to
     /// be compared with owners only.
-    fn keeps(&self, owner: Option<&Arc<str>>, key: IpAddr) -> bool {
+    fn keeps(&self, owner: Option<&Arc<str>>, by: &ByPool) -> bool {
         match owner {
             None => self.best.is_empty(),
             Some(owner) if !self.best.contains(owner) => false,
-            Some(_) if self.came.is_empty() => true,
-            Some(owner) => first(key, self.came.iter().chain([owner])) == Some(owner),
+            Some(_) => {
+                let mut came = self.came.iter();
+                came.all(|name| Some(by.hash.with(name)) > by.of_owner)
+            }
         }
     }
 }
@@ -155,10 +167,14 @@ fn has_same_candidates(one: &World, other: &World) -> bool {
 
 impl Known {
     fn follow(&mut self, world: &World, me: &str, options: health::Options) {
-        let electorate = Electorate::new(world, Some(me), options);
         let before = std::mem::replace(&mut self.world, world.clone());
-        let mut touched = BTreeSet::new();
         let changed = changes::services(&before, world);
+        let has_same_candidates = has_same_candidates(&before, world);
+        if changed.is_empty() && has_same_candidates {
+            return;
+        }
+        let electorate = Electorate::new(world, Some(me), options);
+        let mut touched = BTreeSet::new();
         for name in &changed {
             let held = before.services.get(*name).into_iter();
             let held = held.flat_map(|service| service.assigned.iter().copied());
@@ -174,7 +190,7 @@ impl Known {
             let holds = world.services.get(*name).into_iter();
             touched.extend(holds.flat_map(|service| service.assigned.iter().copied()));
         }
-        if !has_same_candidates(&before, world) {
+        if !has_same_candidates {
             self.shift(&before, world, me, &electorate, &mut touched);
         }
         self.elect(touched, world, me, &electorate);
@@ -230,8 +246,9 @@ impl Known {
             if is_mine && is_other_here || held.any(|address| electorate.is_own(*address)) {
                 return false;
             }
-            let shift = group.by_pool.map(|(key, pool)| (key, shifts.get(&pool)));
-            matches!(shift, Some((key, Some(shift))) if shift.keeps(owner, key))
+            let by_pool = group.by_pool.as_ref();
+            let shift = by_pool.and_then(|by| Some((shifts.get(&by.pool)?, by)));
+            shift.is_some_and(|(shift, by)| shift.keeps(owner, by))
         };
         let moved = self.groups.values().filter(|group| !stays(group));
         touched.extend(moved.flat_map(|group| group.held.iter().copied()));
@@ -286,10 +303,20 @@ impl Known {
             known.or_insert_with(|| best().iter().cloned().collect());
         }
         let held = services.iter().flat_map(|service| &service.assigned);
+        let owner = key.and_then(|key| electorate.owner(key, services));
+        let by_pool = key.zip(pool).map(|(key, pool)| {
+            let hash = Hash::of(key);
+            let of_owner = owner.as_ref().map(|owner| hash.with(owner));
+            ByPool {
+                pool,
+                hash,
+                of_owner,
+            }
+        });
         Group {
             held: held.copied().collect(),
-            owner: key.and_then(|key| electorate.owner(key, services)),
-            by_pool: key.zip(pool),
+            owner,
+            by_pool,
         }
     }
 

@@ -399,23 +399,21 @@ fn serves(
 }
 
 /// Whose hash is the least.
-pub(super) fn first<'n>(
-    key: IpAddr,
-    names: impl IntoIterator<Item = &'n Arc<str>>,
-) -> Option<&'n Arc<str>> {
+fn first<'n>(key: IpAddr, names: impl IntoIterator<Item = &'n Arc<str>>) -> Option<&'n Arc<str>> {
     let hash = Hash::of(key);
     names.into_iter().min_by_key(|name| hash.with(name))
 }
 
 /// MetalLB's: of a node's name, `#` and the address. The smallest octets win.
-struct Hash(String);
+#[derive(Debug)]
+pub(super) struct Hash(String);
 
 impl Hash {
-    fn of(address: IpAddr) -> Hash {
+    pub(super) fn of(address: IpAddr) -> Hash {
         Hash(format!("#{address}"))
     }
 
-    fn with(&self, node: &str) -> [u8; 32] {
+    pub(super) fn with(&self, node: &str) -> [u8; 32] {
         let hash = Sha256::new().chain_update(node).chain_update(&self.0);
         hash.finalize().into()
     }

@@ -49,6 +49,10 @@ pub struct Quorum {
     majority_at: Instant,
     /// When this was last judged: our own vote.
     judged: Instant,
+    /// How many other voters there were then; `None` before the first list.
+    others: Option<usize>,
+    /// How many of those the protocol saw alive.
+    alive: usize,
     /// The votes of the others who were alive then, the latest first.
     votes: Vec<Instant>,
     /// Until when the fence was open then; `None`: it was closed.
@@ -71,6 +75,8 @@ impl Quorum {
             trouble: None,
             majority_at: now,
             judged: now,
+            others: None,
+            alive: 0,
             votes: Vec::new(),
             open_until: None,
             closed_since: Some(now),
@@ -91,16 +97,13 @@ impl Core {
     /// Until when this node may believe that it counts as alive, as far as is known now. In a
     /// silent life it is closed: others have been told that they may answer.
     pub fn fence(&self) -> Fence {
-        let earned = self.earned();
-        match self.is_silent() && earned != Fence::Open {
-            true => Fence::Closed,
-            false => earned,
-        }
+        let until = self.earned().filter(|_| !self.is_silent());
+        until.map_or(Fence::Closed, Fence::Until)
     }
 
     /// How many of the voters are with this node; too few, as long as it is silent.
     pub fn standing(&self) -> Standing {
-        match self.voters() {
+        match self.quorum.others {
             None | Some(0) => self.quorum.standing,
             Some(_) if self.is_silent() => Standing::Minority,
             Some(_) => self.quorum.standing,
@@ -111,16 +114,15 @@ impl Core {
         self.foca.identity().is_silent()
     }
 
-    /// The fence as the votes are.
-    fn earned(&self) -> Fence {
-        let Some(others) = self.voters() else {
-            return Fence::Closed;
-        };
+    /// Until when the fence is open as the votes are; `None` is closed.
+    fn earned(&self) -> Option<Instant> {
+        let others = self.quorum.others?;
         if others == 0 {
-            return Fence::Open;
+            // Nobody has to be asked, but whoever has been frozen looks at the list before it answers.
+            return Some(self.quorum.judged + self.config.fence);
         }
         if self.joining_until.is_some() {
-            return Fence::Closed;
+            return None;
         }
         let least = self.half(others).filter(|_| self.is_settled());
         let least = least.and_then(|least| self.vote(least));
@@ -129,7 +131,7 @@ impl Core {
             Standing::Half => least,
             Standing::Minority => None,
         };
-        votes.map_or(Fence::Closed, |at| Fence::Until(at + self.config.fence))
+        votes.map(|at| at + self.config.fence)
     }
 
     /// Since when this node has the votes that a majority takes.
@@ -159,7 +161,7 @@ impl Core {
         if self.quorum.standing != Standing::Majority {
             return None;
         }
-        let others = self.voters().filter(|others| *others > 0)?;
+        let others = self.quorum.others.filter(|others| *others > 0)?;
         let votes = self.votes_of_most(others).unwrap_or(self.since);
         Some(votes + self.config.fence)
     }
@@ -192,12 +194,6 @@ impl Core {
         }
     }
 
-    /// How many other voters there are; `None` before the first list.
-    fn voters(&self) -> Option<usize> {
-        let peers = self.peers.as_ref()?;
-        Some(peers.values().filter(|peer| peer.is_voter()).count())
-    }
-
     /// The moment from which on at least so many other voters have voted for us; our own last look
     /// at the clock for 0. `None` if there are not so many votes.
     fn vote(&self, others: usize) -> Option<Instant> {
@@ -207,14 +203,22 @@ impl Core {
         }
     }
 
-    /// Reads the votes that there are now.
+    /// Counts the voters, and reads their votes, as they are now.
     fn read_votes(&mut self) {
-        let voters = self.peers.iter().flat_map(|peers| peers.values());
-        let voters = voters.filter(|peer| peer.is_voter() && peer.is_live());
-        let votes = &mut self.quorum.votes;
-        votes.clear();
-        votes.extend(voters.filter_map(|peer| peer.answered));
-        votes.sort_unstable_by(|a, b| b.cmp(a));
+        let quorum = &mut self.quorum;
+        quorum.votes.clear();
+        quorum.alive = 0;
+        quorum.others = self.peers.as_ref().map(|peers| {
+            let voters = peers.values().filter(|peer| peer.is_voter());
+            let looked = voters.inspect(|peer| {
+                quorum.alive += usize::from(peer.sight.state == State::Alive);
+                quorum
+                    .votes
+                    .extend(peer.answered.filter(|_| peer.is_live()));
+            });
+            looked.count()
+        });
+        quorum.votes.sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// Somebody has been suspected, or declared dead: from now on votes count.
@@ -258,12 +262,8 @@ impl Core {
             self.trouble(now, Duration::ZERO);
         }
         self.count_votes(now);
-        let until = match self.earned() {
-            Fence::Open => Some(now + self.config.settle),
-            Fence::Until(until) => Some(until).filter(|until| now < *until),
-            Fence::Closed => None,
-        };
-        self.quorum.open_until = until.filter(|_| self.fence() != Fence::Closed);
+        let until = self.earned().filter(|until| now < *until);
+        self.quorum.open_until = until.filter(|_| !self.is_silent());
         if self.quorum.open_until.is_some() {
             self.quorum.closed_since = None;
             self.served.get_or_insert(now);
@@ -275,7 +275,7 @@ impl Core {
     /// there were are of the life before.
     pub(super) fn speak_or_be_silent(&mut self, now: Instant) {
         let me = *self.foca.identity();
-        let has_votes = self.earned().is_open(now);
+        let has_votes = self.earned().is_some_and(|until| now < until);
         let closed = self.quorum.closed_since;
         let closed = closed.map(|at| at.max(self.since) + self.config.silence);
         self.quorum.due = None;
@@ -304,7 +304,7 @@ impl Core {
 
     /// How the voters stand.
     fn count_votes(&mut self, now: Instant) {
-        let Some(others) = self.voters() else {
+        let Some(others) = self.quorum.others else {
             self.quorum.standing = Standing::Minority;
             return;
         };
@@ -357,10 +357,8 @@ impl Core {
 
     /// How we stand by what the protocol says of the voters.
     fn count(&self, others: usize) -> Standing {
-        let peers = self.peers.iter().flat_map(|peers| peers.values());
-        let alive = |peer: &&Peer| peer.is_voter() && peer.sight.state == State::Alive;
         let own = usize::from(self.is_voter);
-        let with_us = 2 * (own + peers.filter(alive).count());
+        let with_us = 2 * (own + self.quorum.alive);
         match with_us.cmp(&(own + others)) {
             std::cmp::Ordering::Greater => Standing::Majority,
             std::cmp::Ordering::Equal => Standing::Half,
@@ -388,7 +386,7 @@ impl Core {
             false => self.config.gossip * 2,
         };
         let old = now.checked_sub(age);
-        let needed = self.needed_in_calm(self.voters().unwrap_or_default());
+        let needed = self.needed_in_calm(self.quorum.others.unwrap_or_default());
         let rising_since = self.quorum.rising_since;
         let is_old = |at: Option<Instant>| at <= old || at < rising_since;
         let peers = self.peers.iter().flatten();

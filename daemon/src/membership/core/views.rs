@@ -22,7 +22,16 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 
 impl Core {
     /// Which nodes are alive in which life, as one number: the same for all that agree.
-    pub(super) fn digest(&self) -> u64 {
+    pub(super) fn digest(&mut self) -> u64 {
+        if let Some(digest) = self.digest {
+            return digest;
+        }
+        let digest = self.sum_views();
+        self.digest = Some(digest);
+        digest
+    }
+
+    fn sum_views(&self) -> u64 {
         let peers = self.peers.iter().flatten();
         let live = peers.filter(|(_, peer)| peer.is_live());
         let live = live.map(|(node, peer)| Id {

@@ -8,7 +8,7 @@ use l2::responder::{
     Action, Address, Config, Fence, Interface, InterfaceKind, Received, Responder,
 };
 
-use super::frames::{describe_any, question};
+use super::frames::{ASKER, describe_any, question};
 use super::{ETH0, ip, set};
 
 /// How long a node speaks without hearing that it may, in milliseconds.
@@ -143,7 +143,11 @@ impl Segment {
             station.socket.push(frame.clone());
         }
         self.run(2);
-        let answers = self.seen.iter().filter(|(_, said)| said.contains(" to 02"));
+        let to_client = format!(" to {ASKER}");
+        let answers = self
+            .seen
+            .iter()
+            .filter(|(_, said)| said.contains(&to_client));
         answers.map(|(mac, _)| *mac).collect()
     }
 
