@@ -20,6 +20,10 @@ pub const HEARD_AFTER: Duration = Duration::from_millis(160);
 /// cluster nobody has to wait for anybody.
 pub const TOGETHER: Duration = Duration::from_secs(10);
 
+/// What the API server says of a node reaches the others at most so long after the node itself has
+/// heard it, and told them: both are the same return then.
+pub const SAME_RETURN: Duration = Duration::from_secs(2);
+
 /// How a node is, as far as its tenure goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -50,9 +54,12 @@ struct Since {
 }
 
 impl Since {
-    /// The later of the two.
+    /// As the node itself says, which all are told alike; before it has said so, the later of the two.
     fn moment(self) -> Option<Instant> {
-        self.came.max(self.alive)
+        match (self.came, self.alive) {
+            (Some(came), Some(alive)) if alive + SAME_RETURN >= came => Some(alive),
+            (came, alive) => came.max(alive),
+        }
     }
 }
 

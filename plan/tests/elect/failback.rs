@@ -96,7 +96,7 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
     let alive = |seconds| Presence::InService(Some(at(seconds)));
     let api = Presence::InService(None);
     let (dead, out) = (Presence::Dead, Presence::Out);
-    let tables: [&[Row<'_>]; 7] = [
+    let tables: [&[Row<'_>]; 8] = [
         // All begin together.
         &[
             (0, &[("a", alive(0)), ("b", alive(3))], &[]),
@@ -126,6 +126,13 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
             (40, &[("a", alive(0)), ("b", out)], &[]),
             (50, &[("a", alive(0)), ("b", alive(0))], &["b"]),
             (80, &[("a", alive(0)), ("b", alive(0))], &[]),
+        ],
+        // So it was here, and the node itself says when that was, which the others heard before.
+        &[
+            (0, &[("a", alive(0)), ("b", alive(0))], &[]),
+            (40, &[("a", alive(0)), ("b", out)], &[]),
+            (51, &[("a", alive(0)), ("b", alive(50))], &["b"]),
+            (80, &[("a", alive(0)), ("b", alive(50))], &[]),
         ],
         // Since when one has been alive was a guess at first.
         &[
