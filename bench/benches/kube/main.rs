@@ -110,6 +110,10 @@ fn run(lab: &Lab, options: &Options) {
     let mut memory = Table::new(figures::MEMORY);
     let mut restarts = Table::new(restart::COLUMNS);
 
+    let mut floor = Table::new(latency::FLOOR);
+    if options.samples > 0 {
+        floor.row(latency::floor(&scene::control_plane(lab), options.samples));
+    }
     idle(&Herald::start(lab), options, &mut latencies, &mut memory);
 
     let largest = options.sizes.iter().copied().max().unwrap_or(0);
@@ -140,7 +144,7 @@ fn run(lab: &Lab, options: &Options) {
         }
         Err(missing) => println!("MetalLB is not run: {missing}\n{}", release::METALLB),
     }
-    for table in [latencies, bursts, memory, restarts] {
+    for table in [floor, latencies, bursts, memory, restarts] {
         println!("{table}");
     }
 }

@@ -82,6 +82,30 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Hands each change of a kind in a namespace to `take` the moment it arrives, until that says
+    /// no, or the API server ends the watch. What is there already comes first.
+    pub fn follow(
+        &self,
+        kind: &str,
+        namespace: &str,
+        mut take: impl FnMut(Change) -> bool,
+    ) -> Result<(), Failure> {
+        let path = format!("{}?watch=true", self.collection(kind, namespace));
+        let response = self.pass("GET", &path, &[], &[]);
+        let response = response.map_err(Failure::no_answer)?;
+        let lines = BufReader::new(response.into_body().into_reader()).lines();
+        for line in lines.map_while(Result::ok) {
+            let (mut version, mut history) = (String::new(), History::default());
+            self::take(&line, &mut version, &mut history);
+            if !history.changes.into_iter().all(&mut take) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Watch {
     /// All changes until now, oldest first.
     ///
