@@ -80,9 +80,7 @@ impl Client {
             reader: Some(reader),
         })
     }
-}
 
-impl Client {
     /// Hands each change of a kind in a namespace to `take` the moment it arrives, until that says
     /// no, or the API server ends the watch. What is there already comes first.
     pub fn follow(
@@ -92,16 +90,9 @@ impl Client {
         mut take: impl FnMut(Change) -> bool,
     ) -> Result<(), Failure> {
         let path = format!("{}?watch=true", self.collection(kind, namespace));
-        let response = self.pass("GET", &path, &[], &[]);
-        let response = response.map_err(Failure::no_answer)?;
-        let lines = BufReader::new(response.into_body().into_reader()).lines();
-        for line in lines.map_while(Result::ok) {
-            let (mut version, mut history) = (String::new(), History::default());
-            self::take(&line, &mut version, &mut history);
-            if !history.changes.into_iter().all(&mut take) {
-                break;
-            }
-        }
+        let lines = lines(self, &path).map_err(Failure::no_answer)?;
+        let mut changes = lines.filter_map(|line| Change::of(read(&line)));
+        changes.all(&mut take);
         Ok(())
     }
 }
@@ -171,36 +162,63 @@ fn number(version: &str) -> u64 {
 fn follow(client: &Client, path: &str, mut version: String, state: &State) {
     while !state.closed.load(Ordering::Relaxed) && state.history().gap.is_none() {
         let query = format!("watch=true&allowWatchBookmarks=true&resourceVersion={version}");
-        if let Ok(response) = client.pass("GET", &format!("{path}?{query}"), &[], &[]) {
-            let lines = BufReader::new(response.into_body().into_reader()).lines();
-            for line in lines.map_while(Result::ok) {
-                take(&line, &mut version, &mut state.history());
-            }
+        for line in lines(client, &format!("{path}?{query}"))
+            .into_iter()
+            .flatten()
+        {
+            take(&line, &mut version, &mut state.history());
         }
         std::thread::sleep(PAUSE);
     }
 }
 
+/// The lines of one watch, as they arrive, until it ends.
+fn lines(client: &Client, path: &str) -> Result<impl Iterator<Item = String>, ureq::Error> {
+    let response = client.pass("GET", path, &[], &[])?;
+    let lines = BufReader::new(response.into_body().into_reader()).lines();
+    Ok(lines.map_while(Result::ok))
+}
+
+/// One line of a watch; nothing, if it is not whole.
+fn read(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_default()
+}
+
+impl Change {
+    /// What an event of a watch says of an object; `None` if it is of something else.
+    fn of(mut event: Value) -> Option<Change> {
+        let object = event["object"].take();
+        let kind = event["type"].as_str()?;
+        let is_change = matches!(kind, "ADDED" | "MODIFIED" | "DELETED");
+        let is_known = object["metadata"]["resourceVersion"].is_string();
+        (is_change && is_known).then(|| Change {
+            event: kind.to_owned(),
+            object,
+        })
+    }
+}
+
 /// Takes one line of a watch.
 fn take(line: &str, version: &mut String, history: &mut History) {
-    let mut event: Value = serde_json::from_str(line).unwrap_or_default();
-    let object = event["object"].take();
-    let known = object["metadata"]["resourceVersion"].as_str();
-    match (event["type"].as_str(), known) {
-        (Some("BOOKMARK"), Some(known)) => known.clone_into(version),
-        (Some(kind @ ("ADDED" | "MODIFIED" | "DELETED")), Some(known)) => {
-            known.clone_into(version);
-            match history.changes.len() < LIMIT {
-                true => history.changes.push(Change {
-                    event: kind.to_owned(),
-                    object,
-                }),
-                false => history.gap = Some(format!("more than {LIMIT} changes")),
-            }
-        }
-        _ if object["code"] == 410 => history.gap = Some(object.to_string()),
-        // A server that stops or is not ready says so; the watch begins again.
-        _ => {}
+    let event = read(line);
+    if let Some(known) = event["object"]["metadata"]["resourceVersion"].as_str()
+        && matches!(
+            event["type"].as_str(),
+            Some("BOOKMARK" | "ADDED" | "MODIFIED" | "DELETED")
+        )
+    {
+        known.clone_into(version);
+    } else if event["object"]["code"] == 410 {
+        history.gap = Some(event["object"].to_string());
+        return;
+    }
+    // A server that stops or is not ready says so; the watch begins again.
+    let Some(change) = Change::of(event) else {
+        return;
+    };
+    match history.changes.len() < LIMIT {
+        true => history.changes.push(change),
+        false => history.gap = Some(format!("more than {LIMIT} changes")),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::time::Instant;
 
 use pnet_base::MacAddr;
@@ -65,17 +66,18 @@ impl Beacon {
         is_due
     }
 
-    /// Whether the beacon is due, and after which address the next one has its turn.
-    pub(super) fn turn(&mut self, now: Instant) -> Option<Option<IpAddr>> {
-        let is_due = self.next <= now;
-        if is_due {
-            self.next = now + BEACON_INTERVAL;
+    /// The address that is to be announced now, if the beacon is due: `next` finds one after the last.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        next: impl FnOnce(Bound<IpAddr>) -> Option<IpAddr>,
+    ) -> Option<IpAddr> {
+        if self.next > now {
+            return None;
         }
-        is_due.then_some(self.last)
-    }
-
-    /// Which address has had its turn.
-    pub(super) fn has_announced(&mut self, address: IpAddr) {
+        self.next = now + BEACON_INTERVAL;
+        let address = next(self.last.map_or(Bound::Unbounded, Bound::Excluded))?;
         self.last = Some(address);
+        Some(address)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound;
 use std::time::Instant;
 
 use pnet_base::MacAddr;
@@ -148,30 +148,24 @@ impl Link {
         if beacon.must_announce_all(now) {
             let claimed = self.entries.values_mut().filter(|entry| entry.is_claimed());
             claimed.for_each(|entry| entry.again(now));
-            self.set_timers();
+            self.timers = timers(&self.entries);
         }
-        let Some(last) = self.beacon.as_mut().and_then(|beacon| beacon.turn(now)) else {
-            return;
-        };
         let is_ours = |(address, entry): (&IpAddr, &Entry)| {
             let may_announce = entry.is_divided() && entry.may_send(Purpose::Announcement);
             may_announce.then_some(*address)
         };
-        let after = self
-            .entries
-            .range((last.map_or(Unbounded, Excluded), Unbounded));
-        let address = after.chain(&self.entries).find_map(is_ours);
-        if let Some(address) = address.filter(|_| self.announcements.take(now, 1)) {
+        let address = beacon.turn(now, |after| {
+            let after = self.entries.range((after, Bound::Unbounded));
+            let address = after.chain(&self.entries).find_map(is_ours);
+            address.filter(|_| self.announcements.take(now, 1))
+        });
+        if let Some(address) = address {
             self.send(address, Send::Defence, queue);
-            if let Some(beacon) = &mut self.beacon {
-                beacon.has_announced(address);
-            }
         }
     }
 
     fn set_timers(&mut self) {
-        let due = |(address, entry): (&IpAddr, &Entry)| Some((entry.due()?, *address));
-        self.timers = self.entries.iter().filter_map(due).collect();
+        self.timers = timers(&self.entries);
     }
 
     /// A group is kept while the interface is down, as the kernel does.
@@ -298,6 +292,12 @@ impl Link {
         let beacon = self.beacon.as_ref().map(Beacon::due);
         timer.into_iter().chain(beacon).min()
     }
+}
+
+/// [`Entry::due`] of every entry that has one.
+fn timers(entries: &BTreeMap<IpAddr, Entry>) -> BTreeSet<(Instant, IpAddr)> {
+    let due = |(address, entry): (&IpAddr, &Entry)| Some((entry.due()?, *address));
+    entries.iter().filter_map(due).collect()
 }
 
 /// Frames that one announcement of the address takes.

@@ -30,6 +30,16 @@ fn both_have_claimed(vip: &'static str) -> (Segment, MacAddr) {
     (segment, low)
 }
 
+/// Two that were given it at the same time, and the lower one has it.
+fn low_has_it(vip: &'static str) -> (Segment, [MacAddr; 2]) {
+    let (mut segment, [low, high]) = two(vip, 1);
+    segment.give(0, Some(divided()));
+    segment.give(1, Some(divided()));
+    segment.run(1_500);
+    assert_eq!(segment.ask(), [low]);
+    (segment, [low, high])
+}
+
 /// Frames of announcements that the lower one has sent.
 fn announcements(segment: &Segment) -> u64 {
     let addresses = segment.stations[0].responder.addresses();
@@ -105,11 +115,7 @@ fn one_that_has_it_keeps_it_from_a_lower_one_that_probes() {
 #[test]
 fn the_other_takes_over_when_the_owner_is_gone() {
     for vip in VIPS {
-        let (mut segment, [low, high]) = two(vip, 1);
-        segment.give(0, Some(divided()));
-        segment.give(1, Some(divided()));
-        segment.run(1_500);
-        assert_eq!(segment.ask(), [low]);
+        let (mut segment, [_, high]) = low_has_it(vip);
         segment.stations[0].connected = false;
         segment.run(yielded() + 1_500);
         assert_eq!(segment.ask(), [high]);
@@ -119,11 +125,7 @@ fn the_other_takes_over_when_the_owner_is_gone() {
 #[test]
 fn when_all_hear_each_other_again_the_elected_one_answers_at_once() {
     for vip in VIPS {
-        let (mut segment, [low, high]) = two(vip, 1);
-        segment.give(0, Some(divided()));
-        segment.give(1, Some(divided()));
-        segment.run(1_500);
-        assert_eq!(segment.ask(), [low]);
+        let (mut segment, [_, high]) = low_has_it(vip);
         segment.give(0, None);
         segment.give(1, Some(Address::new(Claim::TakenOver)));
         segment.run(10);
@@ -165,9 +167,7 @@ fn two_that_have_claimed_it_find_each_other_soon_after_their_links_become_one_ag
 #[test]
 fn an_owner_that_is_probed_again_and_again_does_not_announce_it_each_time() {
     for vip in VIPS {
-        let (mut segment, [low, _]) = two(vip, 1);
-        segment.give(0, Some(divided()));
-        segment.give(1, Some(divided()));
+        let (mut segment, [low, _]) = low_has_it(vip);
         segment.run(10_000);
         let before = announcements(&segment);
         segment.run(10_000);
