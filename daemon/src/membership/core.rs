@@ -206,8 +206,7 @@ impl Core {
             peer.set_addresses(addresses);
             peers.insert(id, peer);
         }
-        self.is_unseen = true;
-        self.digest = None;
+        self.must_look();
         if self.peers.replace(peers).is_none() {
             self.begin_without_votes(now);
         }
@@ -367,11 +366,16 @@ impl Core {
 
     /// After each call of foca: counts what it could not do.
     fn note(&mut self, done: Result<(), foca::Error>) {
-        self.is_unseen = true;
-        self.digest = None;
+        self.must_look();
         if done.is_err() {
             self.counters.protocol += 1;
         }
+    }
+
+    /// What is known of the members by now may have changed.
+    fn must_look(&mut self) {
+        self.is_unseen = true;
+        self.digest = None;
     }
 
     /// Takes from foca what it wants done, and looks how it sees the members now.
@@ -385,8 +389,8 @@ impl Core {
             self.send(now, to.node, false, &message);
         }
         let is_joining = self.joining_until.is_some() || !self.has_joined;
-        if is_joining && (self.joining_until.is_some_and(|until| now >= until) || self.knows_all())
-        {
+        let has_waited = self.joining_until.is_some_and(|until| now >= until);
+        if is_joining && (has_waited || self.knows_all()) {
             self.joining_until = None;
             self.has_joined = true;
         }

@@ -296,15 +296,12 @@ impl Known {
         electorate: &Electorate<'_>,
     ) -> Group {
         let key = key(together, services);
-        let pool = key.and_then(|key| electorate.pool_alone_decides(key, services));
-        if let Some(pool) = pool {
+        let elected = key.map(|key| electorate.owner(key, services));
+        let (owner, pool) = elected.unwrap_or_default();
+        let by_pool = key.zip(pool).map(|(key, pool)| {
             let best = || electorate.best(pool).unwrap_or_default();
             let known = self.best.entry(pool);
             known.or_insert_with(|| best().iter().cloned().collect());
-        }
-        let held = services.iter().flat_map(|service| &service.assigned);
-        let owner = key.and_then(|key| electorate.owner(key, services));
-        let by_pool = key.zip(pool).map(|(key, pool)| {
             let hash = Hash::of(key);
             let of_owner = owner.as_ref().map(|owner| hash.with(owner));
             ByPool {
@@ -313,6 +310,7 @@ impl Known {
                 of_owner,
             }
         });
+        let held = services.iter().flat_map(|service| &service.assigned);
         Group {
             held: held.copied().collect(),
             owner,

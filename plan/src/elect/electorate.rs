@@ -129,10 +129,16 @@ impl<'a> Electorate<'a> {
         Election { owner, others }
     }
 
-    /// Who answers for the address, as [`Electorate::elect`] says, for less work.
-    pub fn owner(&self, key: IpAddr, holders: &[&Service]) -> Option<Arc<str>> {
+    /// Who answers for the address, as [`Electorate::elect`] says, for less work; and the pool, if
+    /// that alone decides.
+    pub(super) fn owner(
+        &self,
+        key: IpAddr,
+        holders: &[&Service],
+    ) -> (Option<Arc<str>>, Option<usize>) {
         if let Some(pool) = self.pool_alone_decides(key, holders) {
-            return first(key, self.best(pool)?).cloned();
+            let best = self.best(pool).into_iter().flatten();
+            return (first(key, best).cloned(), Some(pool));
         }
         let mut best: Option<Rank> = None;
         let mut equals: Vec<&Candidate<'a>> = Vec::new();
@@ -146,12 +152,13 @@ impl<'a> Electorate<'a> {
                 equals.push(node);
             }
         });
-        first(key, equals.iter().map(|node| &node.name)).cloned()
+        let owner = first(key, equals.iter().map(|node| &node.name)).cloned();
+        (owner, None)
     }
 
     /// The pool, if who answers follows from it and the hash: the Services can be served by any
     /// node, L2Advertisements say the same of all, and no node has one of the addresses as its own.
-    pub(super) fn pool_alone_decides(&self, key: IpAddr, holders: &[&Service]) -> Option<usize> {
+    fn pool_alone_decides(&self, key: IpAddr, holders: &[&Service]) -> Option<usize> {
         let pool = self.pools.find(key)?;
         let is_served_anywhere = |service: &&Service| {
             service.external_traffic_policy == ExternalTrafficPolicy::Cluster

@@ -206,18 +206,17 @@ impl Core {
     /// Counts the voters, and reads their votes, as they are now.
     fn read_votes(&mut self) {
         let quorum = &mut self.quorum;
+        let voters = self.peers.iter().flat_map(|peers| peers.values());
+        let (mut others, mut alive) = (0, 0);
         quorum.votes.clear();
-        quorum.alive = 0;
-        quorum.others = self.peers.as_ref().map(|peers| {
-            let voters = peers.values().filter(|peer| peer.is_voter());
-            let looked = voters.inspect(|peer| {
-                quorum.alive += usize::from(peer.sight.state == State::Alive);
-                quorum
-                    .votes
-                    .extend(peer.answered.filter(|_| peer.is_live()));
-            });
-            looked.count()
-        });
+        for peer in voters.filter(|peer| peer.is_voter()) {
+            others += 1;
+            alive += usize::from(peer.sight.state == State::Alive);
+            let vote = peer.answered.filter(|_| peer.is_live());
+            quorum.votes.extend(vote);
+        }
+        quorum.others = self.peers.is_some().then_some(others);
+        quorum.alive = alive;
         quorum.votes.sort_unstable_by(|a, b| b.cmp(a));
     }
 
