@@ -127,7 +127,8 @@ fn of_segment(cluster: &mut Cluster, rng: &mut SmallRng) -> String {
         }
         2 => {
             let bits: u64 = rng.random();
-            let bit = |a: usize, b: usize| bits >> (a.min(b) * 8 + a.max(b)) & 1 == 1;
+            let bit = |a: usize, b: usize| (a.min(b) * 8 + a.max(b)) as u32;
+            let bit = |a: usize, b: usize| bits.rotate_right(bit(a, b)) & 1 == 1;
             pairs.filter(|(a, b)| bit(*a, *b)).collect()
         }
         _ => pairs.filter(|_| rng.random_bool(0.25)).collect(),

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use sim::{Kind, Schedule, TWO};
 
-const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--rounds N] [--mixed|--segment|--busy] [--say]\n\
+const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--nodes N] [--vips N] [--rounds N] [--mixed|--segment|--busy] [--say]\n\
   One schedule in N has 50 nodes and 1,000 addresses, the others 2 to 8 nodes and up to 16.\n\
-  With --rounds each large cluster has so many schedules, one after the other.\n\
+  With --nodes all have so many instead, and as many addresses as --vips says (16).\n\
+  With --rounds each cluster of 50, or of --nodes, has so many schedules, one after the other.\n\
   Of four schedules two are mixed, one is as in the tests on segments, one of busy machines.\n\
   With --say each says what happens.";
 
@@ -17,6 +18,9 @@ struct Options {
     first: u64,
     count: u64,
     full_every: u64,
+    /// 0: as the numbers say.
+    nodes: u64,
+    vips: u64,
     rounds: u64,
     kind: Option<Kind>,
     say: bool,
@@ -77,9 +81,15 @@ fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
             2 => Kind::Segment,
             _ => Kind::Busy,
         });
-        let schedule = match is_full {
-            true => Schedule::full(kind, number, options.rounds),
-            false => Schedule::small(kind, number),
+        let schedule = match (options.nodes, is_full) {
+            (0, true) => Schedule::full(kind, number, options.rounds),
+            (0, false) => Schedule::small(kind, number),
+            (nodes, _) => Schedule {
+                nodes: nodes as usize,
+                vips: options.vips as usize,
+                rounds: options.rounds,
+                ..Schedule::small(kind, number)
+            },
         };
         let outcome = schedule.run_and_say(|what| {
             if options.say {
@@ -105,6 +115,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
         first: 0,
         count: 1_000,
         full_every: 0,
+        nodes: 0,
+        vips: 16,
         rounds: 1,
         kind: None,
         say: false,
@@ -126,6 +138,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
             "--first" => &mut options.first,
             "--count" => &mut options.count,
             "--full-every" => &mut options.full_every,
+            "--nodes" => &mut options.nodes,
+            "--vips" => &mut options.vips,
             "--rounds" => &mut options.rounds,
             _ => return None,
         };

@@ -130,9 +130,7 @@ impl Core {
         let Some(peer) = self.peer(node) else {
             return;
         };
-        let was_wrong = peer.sight.state == State::Down
-            && peer.is_doubtful
-            && envelope.src.generation <= peer.sight.generation;
+        let was_wrong = peer.is_doubtful;
         if envelope.stamp > peer.stamp {
             peer.stamp = envelope.stamp;
             peer.session.echo = envelope.challenge;
@@ -167,7 +165,7 @@ impl Core {
             Content::Facts => self.take_facts(now, message),
             Content::Versions => self.take_versions(now, node, message),
             Content::Leave => self.take_leave(envelope.src),
-            Content::View => self.take_view(now, envelope.src, message),
+            Content::View => self.take_view(now, message),
             Content::Swim if message.is_empty() => {}
             Content::Swim => self.take_message(now, envelope, message),
         }

@@ -328,16 +328,16 @@ impl Core {
         } else {
             self.quorum.rising_since = None;
         }
+        if self.quorum.standing > Standing::Minority && self.has_doubts() {
+            // Of those that this node took for dead it will be told who is; others are alive, and
+            // have not been heard yet.
+            self.quorum.standing = Standing::Minority;
+            self.restart(now);
+        }
         if self.quorum.standing == Standing::Majority && is_calm {
             self.quorum.majority_at = now;
         } else if self.quorum.standing == Standing::Majority && self.quorum.is_counting() {
             self.quorum.majority_at = self.quorum.majority_at.max(most.unwrap_or(self.since));
-        }
-        if self.quorum.standing == Standing::Majority {
-            // Those that are still dead to us while most are with us are dead to all.
-            for peer in self.peers.iter_mut().flat_map(|peers| peers.values_mut()) {
-                peer.is_doubtful = false;
-            }
         }
     }
 
@@ -352,6 +352,12 @@ impl Core {
         };
         self.quorum.is_hearsay = most < Some(since);
         !self.quorum.is_hearsay || is_calm && now >= since + self.config.fence
+    }
+
+    /// Whether this node has declared one dead while most were not with it.
+    fn has_doubts(&self) -> bool {
+        let mut peers = self.peers.iter().flat_map(|peers| peers.values());
+        peers.any(|peer| peer.is_doubtful)
     }
 
     /// How we stand by what the protocol says of the voters.

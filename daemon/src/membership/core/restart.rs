@@ -3,7 +3,7 @@
 //! A verdict is never taken back in SWIM: whoever hears of its own death comes back in a new life,
 //! and closes its fence for that. So one member that was cut off from all, and has declared all dead,
 //! must not tell them when it hears them again. It forgets its verdicts and begins anew; so it does
-//! when it hears another one that sees them alive.
+//! when half of the voters or more are with it again, whichever of the others it hears.
 
 use std::time::Instant;
 

@@ -11,7 +11,7 @@ use foca::Codec;
 use super::super::config::MAX_MESSAGE;
 use super::super::envelope::{Content, State};
 use super::super::identity::{FixedCodec, Id, MEMBER_LEN, NodeId};
-use super::{Core, Draft, Standing, micros};
+use super::{Core, Draft, micros};
 
 /// Octets of a member, and of its age in that life: microseconds, 0 if that is not known.
 const LEN: usize = MEMBER_LEN + 8;
@@ -95,11 +95,8 @@ impl Core {
         }
     }
 
-    /// Takes what a node knows of all; of those that are not in the list, nothing. If it sees one
-    /// alive that we have declared dead without a majority, that verdict was wrong: this node would
-    /// not hear the other one itself where a cut is between the two. It matters where half of the
-    /// voters are enough for this node to answer; with fewer it is silent.
-    pub(super) fn take_view(&mut self, now: Instant, src: Id, octets: &[u8]) {
+    /// Takes what a node knows of all; of those that are not in the list, nothing.
+    pub(super) fn take_view(&mut self, now: Instant, octets: &[u8]) {
         let (records, rest) = octets.as_chunks::<LEN>();
         if !rest.is_empty() {
             self.counters.malformed += 1;
@@ -121,27 +118,12 @@ impl Core {
             }
             known.push(member);
         }
-        let is_half = self.quorum.standing == Standing::Half;
-        if is_half && known.iter().any(|member| self.contradicts(member)) {
-            self.restart(now);
-            self.learn(src);
-            self.introduce(now, src.node);
-        }
         let before = *self.foca.identity();
         let done = self
             .foca
             .apply_many(known.into_iter(), true, &mut self.effects);
         self.note(done);
         self.came_back(now, before);
-    }
-
-    /// Whether a member is alive in a life of which we doubt our own verdict.
-    fn contradicts(&self, member: &foca::Member<Id>) -> bool {
-        let peer = self.peers.as_ref();
-        let peer = peer.and_then(|peers| peers.get(&member.id().node));
-        let doubted = peer.filter(|peer| peer.is_doubtful && peer.sight.state == State::Down);
-        member.state() == foca::State::Alive
-            && doubted.is_some_and(|peer| peer.sight.generation == member.id().generation)
     }
 }
 

@@ -96,6 +96,28 @@ fn one_that_another_has_taken_over_from_is_silent_soon_after_its_fence() {
 }
 
 #[test]
+fn what_a_deaf_one_took_for_dead_is_no_news_to_those_whom_it_hears_again() {
+    for (nodes, seed) in [(5, 1), (7, 2), (12, 3), (24, 4)] {
+        let mut lab = Lab::running(nodes, seed);
+        let deaf = |lab: &Lab| (0..nodes).find(|node| !lab.live(0).contains(node));
+        lab.cut.extend((1..nodes).map(|node| (node, 0)));
+        lab.wait(ms(1_000), |lab| deaf(lab).is_some());
+        let alive = deaf(&lab).expect("waited for");
+        assert!(lab.is_open(alive), "{nodes} nodes: {alive} answers");
+        // The one that it took for dead is cut off the moment that it hears all others again.
+        lab.cut.clear();
+        lab.isolate(alive);
+        lab.wait(ms(1_000), |lab| {
+            let mut others = (0..nodes).filter(|node| *node != alive);
+            let is_lost = others.any(|node| lab.is_open(node) && !lab.live(node).contains(&alive));
+            assert!(!is_lost, "{nodes} nodes: {alive} may answer");
+            !lab.is_open(alive)
+        });
+        assert!(lab.is_open(0), "{nodes} nodes");
+    }
+}
+
+#[test]
 #[ignore = "takes minutes; it gives the figure that the module's documentation states"]
 fn the_worst_overlap_in_many_schedules() {
     for nodes in [3, 4, 5, 6, 7, 12, 24] {
