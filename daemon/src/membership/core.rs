@@ -64,6 +64,8 @@ pub struct Core {
     effects: Effects,
     /// foca may see its members in another way than when that was last looked at.
     is_unseen: bool,
+    /// How it saw them then.
+    looked: Vec<foca::Member<Id>>,
     /// What [`Core::digest`] says; `None` since something may have changed that it is made of.
     digest: Option<u64>,
     timers: Timers,
@@ -155,6 +157,7 @@ impl Core {
             foca: Foca::new(me, config.for_foca(), rng(0), FixedCodec),
             effects: Effects::default(),
             is_unseen: false,
+            looked: Vec::new(),
             digest: None,
             timers: Timers::default(),
             tick_at: now,
@@ -206,7 +209,7 @@ impl Core {
             peer.set_addresses(addresses);
             peers.insert(id, peer);
         }
-        self.must_look();
+        self.must_look_at_all();
         if self.peers.replace(peers).is_none() {
             self.begin_without_votes(now);
         }
@@ -378,6 +381,13 @@ impl Core {
         self.digest = None;
     }
 
+    /// Peers are others now, or known in another way than foca knows them.
+    fn must_look_at_all(&mut self) {
+        self.must_look();
+        self.looked.clear();
+        self.quorum.is_unread = true;
+    }
+
     /// Takes from foca what it wants done, and looks how it sees the members now.
     fn settle(&mut self, now: Instant) {
         let timers = std::mem::take(&mut self.effects.timers);
@@ -405,11 +415,18 @@ impl Core {
             return;
         }
         self.digest = None;
+        if self.foca.iter_membership_state().eq(&self.looked) {
+            return;
+        }
+        self.looked.clear();
+        let members = self.foca.iter_membership_state();
+        self.looked.extend(members.cloned());
+        self.quorum.is_unread = true;
         let mut suspects = Vec::new();
         let mut lost = false;
         let is_doubtful = self.is_judging && self.quorum.standing == Standing::Minority;
         if let Some(peers) = &mut self.peers {
-            for member in self.foca.iter_membership_state() {
+            for member in &self.looked {
                 let Some(peer) = peers.get_mut(&member.id().node) else {
                     continue;
                 };

@@ -233,7 +233,9 @@ impl Core {
         let state = match sight.state {
             State::Unknown => return,
             State::Alive => {
-                if let Some(peer) = self.peer(envelope.src.node) {
+                let peers = self.peers.as_mut();
+                if let Some(peer) = peers.and_then(|peers| peers.get_mut(&envelope.src.node)) {
+                    self.quorum.is_unread |= peer.answered < asked;
                     peer.answered = peer.answered.max(asked);
                 }
                 return;

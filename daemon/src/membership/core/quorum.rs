@@ -55,6 +55,8 @@ pub struct Quorum {
     alive: usize,
     /// The votes of the others who were alive then, the latest first.
     votes: Vec<Instant>,
+    /// Voters or votes may have changed since they were last read.
+    pub is_unread: bool,
     /// Until when the fence was open then; `None`: it was closed.
     open_until: Option<Instant>,
     /// Since when it has been closed; `None`: it is open.
@@ -78,6 +80,7 @@ impl Quorum {
             others: None,
             alive: 0,
             votes: Vec::new(),
+            is_unread: true,
             open_until: None,
             closed_since: Some(now),
             rising_since: None,
@@ -206,6 +209,9 @@ impl Core {
     /// Counts the voters, and reads their votes, as they are now.
     fn read_votes(&mut self) {
         let quorum = &mut self.quorum;
+        if !std::mem::take(&mut quorum.is_unread) {
+            return;
+        }
         let voters = self.peers.iter().flat_map(|peers| peers.values());
         let (mut others, mut alive) = (0, 0);
         quorum.votes.clear();
@@ -239,6 +245,7 @@ impl Core {
         for peer in self.peers.iter_mut().flat_map(|peers| peers.values_mut()) {
             peer.answered = None;
         }
+        self.quorum.is_unread = true;
         self.quorum.trouble = None;
         self.trouble(now, Duration::ZERO);
     }
@@ -416,6 +423,7 @@ impl Core {
         };
         peer.left = peer.left.max(Some(id.generation));
         let down = foca::Member::new(id, peer.sight.incarnation, foca::State::Down);
+        self.must_look_at_all();
         let done = self
             .foca
             .apply_many(std::iter::once(down), true, &mut self.effects);

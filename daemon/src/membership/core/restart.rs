@@ -24,7 +24,7 @@ impl Core {
         let rng = SmallRng::seed_from_u64(self.rng.random());
         self.foca = Foca::new(me, self.config.for_foca(), rng, FixedCodec);
         self.effects = Effects::default();
-        self.must_look();
+        self.must_look_at_all();
         self.timers = Timers::default();
         for peer in self.peers.iter_mut().flat_map(|peers| peers.values_mut()) {
             peer.sight = Sight::default();
