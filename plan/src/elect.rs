@@ -6,6 +6,7 @@
 
 mod elector;
 mod electorate;
+mod heirs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -132,8 +132,10 @@ impl Holding {
 
     /// What this node was elected for.
     fn take(&mut self, facts: Facts<'_>) {
-        for (address, elected) in &facts.elections.by_address {
-            let Some(here) = &elected.here else { continue };
+        for address in &facts.elections.here {
+            let elected = facts.elections.by_address.get(address);
+            let here = elected.and_then(|elected| elected.here.as_ref());
+            let Some(here) = here else { continue };
             let (interfaces, on_conflict) = (interfaces(here), on_conflict(here));
             let known = self.others.contains_key(address)
                 || self.had.contains(address)

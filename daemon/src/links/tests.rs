@@ -52,6 +52,10 @@ impl Scene {
             interfaces: Interfaces::All,
             is_replaceable,
         });
+        match here.is_some() {
+            true => self.elections.here.insert(vip()),
+            false => self.elections.here.remove(&vip()),
+        };
         let elected = Elected {
             owner: owner.map(Arc::from),
             here,

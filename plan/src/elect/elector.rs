@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
-use super::electorate::Hash;
+use super::electorate::{Hash, first};
+use super::heirs::Heirs;
 use super::{Election, Electorate, Interfaces};
 use crate::changes;
 use crate::health;
@@ -17,6 +18,8 @@ use crate::world::{Addresses, ObjectName, Service, World};
 pub struct Elections {
     /// By address.
     pub by_address: OrdMap<IpAddr, Arc<Elected>>,
+    /// Those of them that this node answers for.
+    pub here: OrdSet<IpAddr>,
 }
 
 /// The outcome for an address, as one node needs it.
@@ -58,9 +61,19 @@ struct Known {
     holders: OrdMap<IpAddr, BTreeSet<ObjectName>>,
     /// Addresses that have one owner, by the first of them.
     groups: BTreeMap<IpAddr, Group>,
+    /// All nodes, in order.
+    nodes: Vec<Arc<str>>,
     /// The best candidates of pools, where they alone decide about a group.
-    best: BTreeMap<usize, BTreeSet<Arc<str>>>,
+    best: BTreeMap<usize, Best>,
     elections: Elections,
+}
+
+/// The best candidates of a pool.
+#[derive(Debug)]
+struct Best {
+    names: BTreeSet<Arc<str>>,
+    /// Whether each of all nodes is one.
+    is: Vec<bool>,
 }
 
 /// Services that have one owner.
@@ -78,31 +91,58 @@ struct Group {
 struct ByPool {
     /// The pool whose best candidates are compared.
     pool: usize,
-    hash: Hash,
-    /// The owner's; `None` without an owner.
-    of_owner: Option<[u8; 32]>,
+    /// What is hashed.
+    key: IpAddr,
+    /// `None`: there are other nodes than when they were last needed.
+    heirs: Option<Heirs>,
+    /// Where the owner is among all nodes; `None` without one.
+    owner: Option<u32>,
 }
 
-/// How the best candidates of a pool differ from those before.
-struct Shift {
-    best: BTreeSet<Arc<str>>,
-    came: Vec<Arc<str>>,
+/// Which of all nodes are the best candidates of a pool now, and were not before.
+struct Came {
+    is: Vec<bool>,
+    names: Vec<Arc<str>>,
 }
 
-impl Shift {
-    /// Whether this owner, elected among those before, is elected among these too. Of equals the one
-    /// with the least hash is: one that goes concerns only what it owned, and one that comes has to
-    /// be compared with owners only.
-    fn keeps(&self, owner: Option<&Arc<str>>, by: &ByPool) -> bool {
-        match owner {
-            None => self.best.is_empty(),
-            Some(owner) if !self.best.contains(owner) => false,
-            Some(_) => {
-                let mut came = self.came.iter();
-                came.all(|name| Some(by.hash.with(name)) > by.of_owner)
-            }
+impl Best {
+    fn of(electorate: &Electorate<'_>, pool: usize, nodes: &[Arc<str>]) -> Best {
+        let best = electorate.best(pool).unwrap_or_default();
+        let names: BTreeSet<Arc<str>> = best.iter().cloned().collect();
+        Best {
+            is: nodes.iter().map(|node| names.contains(node)).collect(),
+            names,
         }
     }
+}
+
+impl ByPool {
+    /// Whether the owner, elected among those before, is elected among the best now. Of equals the
+    /// one with the least hash is: one that goes concerns only what it owned, and one that comes has
+    /// to be compared with owners only.
+    fn keeps(&self, best: &Best, came: &Came, nodes: &[Arc<str>]) -> bool {
+        let Some(owner) = self.owner else {
+            return best.names.is_empty();
+        };
+        if !has(&best.is, owner) || came.names.is_empty() {
+            return has(&best.is, owner);
+        }
+        let is_one = |at| at == owner || has(&came.is, at);
+        let first = self.heirs.as_ref().and_then(|all| all.first_of(is_one));
+        first.map_or_else(|| self.outdoes(owner, came, nodes), |at| at == owner)
+    }
+
+    /// The same where no heirs say it.
+    fn outdoes(&self, owner: u32, came: &Came, nodes: &[Arc<str>]) -> bool {
+        let hash = Hash::of(self.key);
+        let of_owner = nodes.get(owner as usize).map(|owner| hash.with(owner));
+        let mut came = came.names.iter();
+        came.all(|name| Some(hash.with(name)) > of_owner)
+    }
+}
+
+fn has(all: &[bool], at: u32) -> bool {
+    all.get(at as usize).copied().unwrap_or_default()
 }
 
 impl Elector {
@@ -127,6 +167,7 @@ impl Elector {
             world: World::default(),
             holders: OrdMap::new(),
             groups: BTreeMap::new(),
+            nodes: Vec::new(),
             best: BTreeMap::new(),
             elections: Elections::default(),
         });
@@ -174,6 +215,7 @@ impl Known {
             return;
         }
         let electorate = Electorate::new(world, Some(me), options);
+        self.list(world, me);
         let mut touched = BTreeSet::new();
         for name in &changed {
             let held = before.services.get(*name).into_iter();
@@ -194,6 +236,28 @@ impl Known {
             self.shift(&before, world, me, &electorate, &mut touched);
         }
         self.elect(touched, world, me, &electorate);
+    }
+
+    /// Brings the list of nodes up to date.
+    fn list(&mut self, world: &World, me: &str) {
+        let is_listed = world.nodes.contains_key(me);
+        let own = (!is_listed).then(|| Arc::from(me));
+        let mut nodes: Vec<Arc<str>> = world.nodes.keys().cloned().chain(own).collect();
+        nodes.sort_unstable();
+        if nodes == self.nodes {
+            return;
+        }
+        self.nodes = nodes;
+        for best in self.best.values_mut() {
+            let is = |node| best.names.contains(node);
+            best.is = self.nodes.iter().map(is).collect();
+        }
+        for group in self.groups.values_mut() {
+            if let Some(by_pool) = &mut group.by_pool {
+                by_pool.heirs = None;
+                by_pool.owner = group.owner.as_ref().and_then(|o| position(&self.nodes, o));
+            }
+        }
     }
 
     /// Brings the holders in line with what one Service held, and holds.
@@ -226,17 +290,15 @@ impl Known {
         electorate: &Electorate<'_>,
         touched: &mut BTreeSet<IpAddr>,
     ) {
-        let mut shifts: BTreeMap<usize, Shift> = BTreeMap::new();
+        let mut came: BTreeMap<usize, Came> = BTreeMap::new();
         for (pool, known) in &mut self.best {
-            let best: BTreeSet<Arc<str>> = electorate
-                .best(*pool)
-                .unwrap_or_default()
-                .iter()
-                .cloned()
-                .collect();
-            let came = best.difference(known).cloned().collect();
-            known.clone_from(&best);
-            shifts.insert(*pool, Shift { best, came });
+            let best = Best::of(electorate, *pool, &self.nodes);
+            let names = best.names.difference(&known.names);
+            let names: Vec<Arc<str>> = names.cloned().collect();
+            let is = best.is.iter().zip(&known.is);
+            let is = is.map(|(now, before)| *now && !before).collect();
+            came.insert(*pool, Came { is, names });
+            *known = best;
         }
         let is_other_here = before.nodes.get(me) != world.nodes.get(me);
         let stays = |group: &Group| {
@@ -247,8 +309,10 @@ impl Known {
                 return false;
             }
             let by_pool = group.by_pool.as_ref();
-            let shift = by_pool.and_then(|by| Some((shifts.get(&by.pool)?, by)));
-            shift.is_some_and(|(shift, by)| shift.keeps(owner, by))
+            by_pool.is_some_and(|by| {
+                let pool = self.best.get(&by.pool).zip(came.get(&by.pool));
+                pool.is_some_and(|(best, came)| by.keeps(best, came, &self.nodes))
+            })
         };
         let moved = self.groups.values().filter(|group| !stays(group));
         touched.extend(moved.flat_map(|group| group.held.iter().copied()));
@@ -263,24 +327,29 @@ impl Known {
         electorate: &Electorate<'_>,
     ) {
         while let Some(address) = touched.pop_first() {
-            self.groups.remove(&address);
+            let before = self.groups.remove(&address);
             if !self.holders.contains_key(&address) {
                 self.elections.by_address.remove(&address);
+                self.elections.here.remove(&address);
                 continue;
             }
             let mut together = BTreeSet::new();
             let services = component(address, &self.holders, world, &mut together);
             let services = found(&services, world);
-            let group = self.group(&together, &services, electorate);
+            let before = before.and_then(|group| group.by_pool);
+            let group = self.group(&together, &services, electorate, before);
             for address in &together {
                 touched.remove(address);
                 self.groups.remove(address);
                 let elected = self.elected(*address, group.owner.as_ref(), world, me, electorate);
                 let known = self.elections.by_address.get(address);
                 if known.is_none_or(|known| **known != elected) {
-                    self.elections
-                        .by_address
-                        .insert(*address, Arc::new(elected));
+                    match elected.here.is_some() {
+                        true => self.elections.here.insert(*address),
+                        false => self.elections.here.remove(address),
+                    };
+                    let elected = Arc::new(elected);
+                    self.elections.by_address.insert(*address, elected);
                 }
             }
             if let Some(first) = together.pop_first() {
@@ -289,32 +358,56 @@ impl Known {
         }
     }
 
+    /// Elects for Services that have one owner. `before`: as it was decided for one of them.
     fn group(
         &mut self,
         together: &BTreeSet<IpAddr>,
         services: &[&Service],
         electorate: &Electorate<'_>,
+        before: Option<ByPool>,
     ) -> Group {
         let key = key(together, services);
-        let elected = key.map(|key| electorate.owner(key, services));
-        let (owner, pool) = elected.unwrap_or_default();
+        let pool = key.and_then(|key| electorate.pool_alone_decides(key, services));
         let by_pool = key.zip(pool).map(|(key, pool)| {
-            let best = || electorate.best(pool).unwrap_or_default();
-            let known = self.best.entry(pool);
-            known.or_insert_with(|| best().iter().cloned().collect());
-            let hash = Hash::of(key);
-            let of_owner = owner.as_ref().map(|owner| hash.with(owner));
-            ByPool {
-                pool,
-                hash,
-                of_owner,
-            }
+            let before = before.filter(|before| before.key == key);
+            let heirs = before.and_then(|before| before.heirs);
+            self.by_pool(pool, key, electorate, heirs)
         });
+        let owner = match (&by_pool, key) {
+            (Some(by_pool), _) => {
+                let owner = by_pool.owner.and_then(|at| self.nodes.get(at as usize));
+                owner.cloned()
+            }
+            (None, Some(key)) => electorate.owner(key, services),
+            (None, None) => None,
+        };
         let held = services.iter().flat_map(|service| &service.assigned);
         Group {
             held: held.copied().collect(),
             owner,
             by_pool,
+        }
+    }
+
+    fn by_pool(
+        &mut self,
+        pool: usize,
+        key: IpAddr,
+        electorate: &Electorate<'_>,
+        heirs: Option<Heirs>,
+    ) -> ByPool {
+        let best = self.best.entry(pool);
+        let best = best.or_insert_with(|| Best::of(electorate, pool, &self.nodes));
+        let heirs = heirs.unwrap_or_else(|| Heirs::of(key, &self.nodes));
+        let owner = heirs.first_of(|at| has(&best.is, at)).or_else(|| {
+            let owner = first(key, &best.names)?;
+            position(&self.nodes, owner)
+        });
+        ByPool {
+            pool,
+            key,
+            heirs: Some(heirs),
+            owner,
         }
     }
 
@@ -342,6 +435,12 @@ impl Known {
             holders,
         }
     }
+}
+
+/// Where a node is in a list in order.
+fn position(nodes: &[Arc<str>], node: &Arc<str>) -> Option<u32> {
+    let at = nodes.binary_search(node).ok()?;
+    u32::try_from(at).ok()
 }
 
 /// The Services of these names.

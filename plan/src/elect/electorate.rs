@@ -129,17 +129,8 @@ impl<'a> Electorate<'a> {
         Election { owner, others }
     }
 
-    /// Who answers for the address, as [`Electorate::elect`] says, for less work; and the pool, if
-    /// that alone decides.
-    pub(super) fn owner(
-        &self,
-        key: IpAddr,
-        holders: &[&Service],
-    ) -> (Option<Arc<str>>, Option<usize>) {
-        if let Some(pool) = self.pool_alone_decides(key, holders) {
-            let best = self.best(pool).into_iter().flatten();
-            return (first(key, best).cloned(), Some(pool));
-        }
+    /// Who answers for the address, as [`Electorate::elect`] says, for less work.
+    pub(super) fn owner(&self, key: IpAddr, holders: &[&Service]) -> Option<Arc<str>> {
         let mut best: Option<Rank> = None;
         let mut equals: Vec<&Candidate<'a>> = Vec::new();
         self.judge(key, holders, |node, judged| {
@@ -152,13 +143,12 @@ impl<'a> Electorate<'a> {
                 equals.push(node);
             }
         });
-        let owner = first(key, equals.iter().map(|node| &node.name)).cloned();
-        (owner, None)
+        first(key, equals.iter().map(|node| &node.name)).cloned()
     }
 
     /// The pool, if who answers follows from it and the hash: the Services can be served by any
     /// node, L2Advertisements say the same of all, and no node has one of the addresses as its own.
-    fn pool_alone_decides(&self, key: IpAddr, holders: &[&Service]) -> Option<usize> {
+    pub(super) fn pool_alone_decides(&self, key: IpAddr, holders: &[&Service]) -> Option<usize> {
         let pool = self.pools.find(key)?;
         let is_served_anywhere = |service: &&Service| {
             service.external_traffic_policy == ExternalTrafficPolicy::Cluster
@@ -406,7 +396,10 @@ fn serves(
 }
 
 /// Whose hash is the least.
-fn first<'n>(key: IpAddr, names: impl IntoIterator<Item = &'n Arc<str>>) -> Option<&'n Arc<str>> {
+pub(super) fn first<'n>(
+    key: IpAddr,
+    names: impl IntoIterator<Item = &'n Arc<str>>,
+) -> Option<&'n Arc<str>> {
     let hash = Hash::of(key);
     names.into_iter().min_by_key(|name| hash.with(name))
 }
