@@ -66,7 +66,7 @@ pub struct Core {
     is_unseen: bool,
     /// How it saw them then.
     looked: Vec<foca::Member<Id>>,
-    /// What [`Core::digest`] says; `None` since something may have changed that it is made of.
+    /// What [`Core::digest`] says of the others; `None` since one of them has changed.
     digest: Option<u64>,
     timers: Timers,
     /// The next look at everything that is done every [`Config::gossip`].
@@ -89,6 +89,10 @@ pub struct Core {
     live: Arc<Live>,
     /// What `live` was made of.
     shown: Vec<Shown>,
+    /// Something of another member may have changed that `live` is made of.
+    is_unshown: bool,
+    /// A member may have been declared dead while most were not with this node.
+    may_doubt: bool,
     /// What the others are told of this node; `None` for nothing yet.
     facts: Option<Version>,
     /// The number of the first version of them.
@@ -175,6 +179,8 @@ impl Core {
             transmits: VecDeque::new(),
             live: Arc::new(live),
             shown: Vec::new(),
+            is_unshown: true,
+            may_doubt: false,
             facts: None,
             first_version: me.generation,
             facts_digest: 0,
@@ -369,23 +375,24 @@ impl Core {
 
     /// After each call of foca: counts what it could not do.
     fn note(&mut self, done: Result<(), foca::Error>) {
-        self.must_look();
+        self.is_unseen = true;
         if done.is_err() {
             self.counters.protocol += 1;
         }
     }
 
-    /// What is known of the members by now may have changed.
-    fn must_look(&mut self) {
-        self.is_unseen = true;
-        self.digest = None;
-    }
-
     /// Peers are others now, or known in another way than foca knows them.
     fn must_look_at_all(&mut self) {
-        self.must_look();
+        self.is_unseen = true;
         self.looked.clear();
+        self.has_changed();
+    }
+
+    /// Something of another member has changed that its vote, the digest or `live` is made of.
+    fn has_changed(&mut self) {
+        self.digest = None;
         self.quorum.is_unread = true;
+        self.is_unshown = true;
     }
 
     /// Takes from foca what it wants done, and looks how it sees the members now.
@@ -414,14 +421,13 @@ impl Core {
         if !std::mem::take(&mut self.is_unseen) {
             return;
         }
-        self.digest = None;
         if self.foca.iter_membership_state().eq(&self.looked) {
             return;
         }
         self.looked.clear();
         let members = self.foca.iter_membership_state();
         self.looked.extend(members.cloned());
-        self.quorum.is_unread = true;
+        self.has_changed();
         let mut suspects = Vec::new();
         let mut lost = false;
         let is_doubtful = self.is_judging && self.quorum.standing == Standing::Minority;
@@ -440,6 +446,7 @@ impl Core {
                 }
                 if state != peer.sight.state {
                     peer.is_doubtful = state == State::Down && is_doubtful;
+                    self.may_doubt |= peer.is_doubtful;
                 }
                 match state {
                     State::Alive => peer.forget_retries(),

@@ -103,6 +103,7 @@ impl Core {
                 peer.stamp = 0;
                 peer.facts_differ = None;
                 peer.served = None;
+                self.is_unshown = true;
                 self.sessions.retain(|_, of| *of != node);
                 self.sessions.insert(sealed.session, node);
                 let challenge = self.draw();
@@ -127,10 +128,12 @@ impl Core {
         self.counters.received += 1;
         let node = envelope.src.node;
         let asked = self.asked(now, envelope);
-        let Some(peer) = self.peer(node) else {
+        let peers = self.peers.as_mut();
+        let Some(peer) = peers.and_then(|peers| peers.get_mut(&node)) else {
             return;
         };
         let was_wrong = peer.is_doubtful;
+        let before = (peer.generation, peer.since, peer.served);
         if envelope.stamp > peer.stamp {
             peer.stamp = envelope.stamp;
             peer.session.echo = envelope.challenge;
@@ -155,6 +158,7 @@ impl Core {
         if peer.served.is_none() || served.is_some() && is_earlier {
             peer.served = served;
         }
+        self.is_unshown |= before != (peer.generation, peer.since, peer.served);
         if was_wrong {
             self.restart(now);
             self.introduce(now, node);
@@ -235,8 +239,11 @@ impl Core {
             State::Alive => {
                 let peers = self.peers.as_mut();
                 if let Some(peer) = peers.and_then(|peers| peers.get_mut(&envelope.src.node)) {
-                    self.quorum.is_unread |= peer.answered < asked;
-                    peer.answered = peer.answered.max(asked);
+                    let before = peer.answered;
+                    peer.answered = before.max(asked);
+                    if peer.is_voter() && peer.is_live() {
+                        self.quorum.renew(before, peer.answered);
+                    }
                 }
                 return;
             }

@@ -163,6 +163,7 @@ impl Core {
                 }
             }
         }
+        self.is_unshown = true;
         self.sum_facts();
     }
 

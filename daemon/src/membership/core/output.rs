@@ -91,8 +91,6 @@ impl Core {
 
     /// Makes a new [`Live`] if it is another one.
     pub(super) fn publish(&mut self, now: Instant) {
-        let peers = self.peers.iter().flatten();
-        let peers = peers.map(|(node, peer)| Shown::of(*node, peer));
         let own = Shown {
             node: self.foca.identity().node,
             generation: self.foca.identity().generation,
@@ -101,10 +99,15 @@ impl Core {
             facts: self.facts.as_ref().map(|facts| facts.number),
             is_live: true,
         };
-        if peers.clone().chain([own]).eq(self.shown.iter().copied()) {
+        let peers = self.peers.iter().flatten();
+        let others = peers.map(|(node, peer)| Shown::of(*node, peer));
+        let is_same = self.shown.last() == Some(&own);
+        if is_same && !self.is_unshown {
+            debug_assert!(others.chain([own]).eq(self.shown.iter().copied()));
             return;
         }
-        self.shown = peers.chain([own]).collect();
+        self.shown = others.chain([own]).collect();
+        self.is_unshown = false;
         let live = self.seen(now);
         if live != *self.live {
             self.live = Arc::new(live);

@@ -89,6 +89,23 @@ impl Quorum {
         }
     }
 
+    /// One voter's vote is a later one.
+    pub fn renew(&mut self, before: Option<Instant>, after: Option<Instant>) {
+        if before == after || self.is_unread {
+            return;
+        }
+        let known = before.map(|at| self.votes.binary_search_by(|vote| at.cmp(vote)));
+        match known {
+            Some(Ok(at)) => drop(self.votes.remove(at)),
+            Some(Err(_)) => self.is_unread = true,
+            None => {}
+        }
+        let at = self.votes.partition_point(|vote| Some(*vote) > after);
+        after
+            .into_iter()
+            .for_each(|vote| self.votes.insert(at, vote));
+    }
+
     /// Whether votes are counted, and one alone is not enough.
     fn is_counting(&self) -> bool {
         self.trouble
@@ -362,9 +379,9 @@ impl Core {
     }
 
     /// Whether this node has declared one dead while most were not with it.
-    fn has_doubts(&self) -> bool {
+    pub(super) fn has_doubts(&self) -> bool {
         let mut peers = self.peers.iter().flat_map(|peers| peers.values());
-        peers.any(|peer| peer.is_doubtful)
+        self.may_doubt && peers.any(|peer| peer.is_doubtful)
     }
 
     /// How we stand by what the protocol says of the voters.

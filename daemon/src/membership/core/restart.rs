@@ -32,6 +32,7 @@ impl Core {
             peer.differs_since = None;
             peer.forget_retries();
         }
+        self.may_doubt = false;
         self.has_joined = false;
         self.came_back(now, before);
         self.tick_at = self.tick_at.min(now);
@@ -40,7 +41,7 @@ impl Core {
     /// A message of foca without verdicts that are doubtful; `None` if there is none in it.
     pub(super) fn undoubted(&self, message: &[u8]) -> Option<Vec<u8>> {
         let peers = self.peers.as_ref()?;
-        if message.is_empty() || !peers.values().any(|peer| peer.is_doubtful) {
+        if message.is_empty() || !self.has_doubts() {
             return None;
         }
         with_members(message, |member| {

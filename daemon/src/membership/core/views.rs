@@ -23,12 +23,9 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 impl Core {
     /// Which nodes are alive in which life, as one number: the same for all that agree.
     pub(super) fn digest(&mut self) -> u64 {
-        if let Some(digest) = self.digest {
-            return digest;
-        }
-        let digest = self.sum_views();
-        self.digest = Some(digest);
-        digest
+        let others = self.digest.unwrap_or_else(|| self.sum_views());
+        self.digest = Some(others);
+        others.wrapping_add(self.foca.identity().spread())
     }
 
     fn sum_views(&self) -> u64 {
@@ -38,8 +35,7 @@ impl Core {
             node: *node,
             generation: peer.sight.generation,
         });
-        let all = live.chain([*self.foca.identity()]);
-        all.fold(0, |sum, id| sum.wrapping_add(id.spread()))
+        live.fold(0, |sum, id| sum.wrapping_add(id.spread()))
     }
 
     /// Takes note of how another member sees all. If it has differed for longer than news take, it
@@ -111,7 +107,10 @@ impl Core {
             };
             let id = *member.id();
             match self.peer(id.node) {
-                Some(peer) if age > Duration::ZERO => peer.hear_since(id.generation, now, age),
+                Some(peer) if age > Duration::ZERO => {
+                    peer.hear_since(id.generation, now, age);
+                    self.is_unshown = true;
+                }
                 Some(_) => {}
                 None if id.node == me => {}
                 None => continue,
