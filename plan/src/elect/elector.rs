@@ -45,6 +45,7 @@ pub struct Here {
 /// Knows the owners in one World, and comes from there to the next: where nothing but Services and
 /// EndpointSlices differ, it takes the time of the difference. Where nodes come and go, most
 /// addresses take a look at who came: of the rest, those that have lost their owner are elected for.
+/// The nodes with the least hashes of an address are kept, so that this takes no hashes.
 ///
 /// Services that share an address have one owner, for all addresses that they hold.
 #[derive(Debug)]
@@ -253,9 +254,13 @@ impl Known {
             best.is = self.nodes.iter().map(is).collect();
         }
         for group in self.groups.values_mut() {
+            let owner = group.owner.as_ref();
+            let owner = owner.map(|owner| position(&self.nodes, owner));
+            // One that is no node any more has to be replaced.
+            group.by_pool = group.by_pool.take().filter(|_| owner != Some(None));
             if let Some(by_pool) = &mut group.by_pool {
                 by_pool.heirs = None;
-                by_pool.owner = group.owner.as_ref().and_then(|o| position(&self.nodes, o));
+                by_pool.owner = owner.flatten();
             }
         }
     }

@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::worlds::{advertise, edit, endpoints_of, live, named, service, world};
+use crate::worlds::{advertise, edit, endpoints_of, live, named, node, service, world};
 
 /// One edit of the World.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ enum Edit {
     Returned(bool),
     /// Those of the nodes that are alive.
     Live(Vec<bool>),
+    /// Those of the nodes that nothing else edits that there are.
+    Nodes(Vec<bool>),
     /// The last octet of an address that another node has as its own.
     NodeAddress(Option<u8>),
     Label(bool),
@@ -44,7 +46,13 @@ enum Advertised {
     NeverBack,
 }
 
-const NODES: [&str; 5] = ["iris1", "iris2", "iris3", "iris4", "iris5"];
+/// More than are kept of an address by their hashes.
+const NODES: [&str; 18] = [
+    "iris1", "iris2", "iris3", "iris4", "iris5", "iris6", "iris7", "iris8", "iris9", "rose1",
+    "rose2", "rose3", "rose4", "rose5", "rose6", "rose7", "rose8", "rose9",
+];
+/// Those that other edits are about.
+const EDITED: [&str; 3] = ["iris1", "iris2", "iris4"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
@@ -120,6 +128,21 @@ fn an_owner_that_gets_a_label_answers_on_the_interfaces_for_that_too() {
 }
 
 #[test]
+fn nobody_is_elected_once_the_only_node_that_may_answer_is_no_more() {
+    let mut world = world(&["iris1", "iris3"]);
+    apply(Edit::Service(0, Some((vec![1], false, false))), &mut world);
+    apply(Edit::Advertisement(Advertised::LabelledNodes), &mut world);
+    let mut elector = elector();
+    let owner = |elections: Elections| {
+        let elected = elections.by_address.values().next();
+        elected.and_then(|elected| elected.owner.clone())
+    };
+    assert_eq!(owner(elector.next(&world)), Some("iris3".into()));
+    Arc::make_mut(&mut world.nodes).remove("iris3");
+    assert_eq!(owner(elector.next(&world)), None);
+}
+
+#[test]
 fn without_an_l2_advertisement_nobody_is_elected() {
     let mut world = world(&["iris1"]);
     apply(Edit::Service(0, Some((vec![1], false, false))), &mut world);
@@ -149,6 +172,8 @@ fn edits() -> impl Strategy<Value = Edit> {
         1 => any::<bool>().prop_map(Edit::Cordon),
         1 => any::<bool>().prop_map(Edit::Returned),
         4 => vec(any::<bool>(), NODES.len()).prop_map(Edit::Live),
+        2 => vec(proptest::bool::weighted(0.1), NODES.len()).prop_map(Edit::Live),
+        2 => vec(any::<bool>(), NODES.len()).prop_map(Edit::Nodes),
         1 => option::of(0..6_u8).prop_map(Edit::NodeAddress),
         1 => any::<bool>().prop_map(Edit::Label),
         1 => advertised.prop_map(Edit::Advertisement),
@@ -201,6 +226,15 @@ fn apply(edit_: Edit, world: &mut World) {
         Edit::Live(alive) => {
             let alive = NODES.iter().zip(alive).filter(|(_, alive)| *alive);
             world.liveness = live(&alive.map(|(name, _)| *name).collect::<Vec<_>>());
+        }
+        Edit::Nodes(there) => {
+            let there = NODES.iter().zip(there);
+            let there = there.filter(|(name, there)| *there || EDITED.contains(name));
+            let there = there.map(|(name, _)| *name);
+            let known = Arc::clone(&world.nodes);
+            let node = |name: &str| known.get(name).cloned().unwrap_or(Arc::new(node(name)));
+            let nodes = there.map(|name| (name.into(), node(name)));
+            world.nodes = Arc::new(nodes.collect());
         }
         Edit::NodeAddress(host) => edit(world, "iris4", |node| {
             let address = host.map(|host| IpAddr::V4(Ipv4Addr::new(10, 20, 30, host)));
