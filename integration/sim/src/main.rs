@@ -10,9 +10,10 @@ use sim::{Kind, Schedule, TWO};
 const USAGE: &str = "usage: sim [--first N] [--count N] [--full-every N] [--nodes N] [--vips N] [--rounds N] [--mixed|--segment|--busy] [--say]\n\
   One schedule in N has 50 nodes and 1,000 addresses, the others 2 to 8 nodes and up to 16.\n\
   With --nodes all have so many instead, and as many addresses as --vips says (16).\n\
-  With --rounds each cluster of 50, or of --nodes, has so many schedules, one after the other.\n\
+  With --rounds each cluster of 50, or of --nodes, has so many schedules, one after the other,\n\
+  and a line when they are done.\n\
   Of four schedules two are mixed, one is as in the tests on segments, one of busy machines.\n\
-  With --say each says what happens.";
+  With --say each says what happens, and how the nodes are when something does not hold.";
 
 struct Options {
     first: u64,
@@ -97,7 +98,16 @@ fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
             }
         });
         if let Some((broken, state)) = &outcome.broken {
-            println!("{schedule:?}\n  {broken}\n{state}");
+            println!("{schedule:?}\n  {broken}");
+            if options.say {
+                println!("{state}");
+            }
+        }
+        if schedule.rounds > 1 {
+            println!(
+                "{number}: two answered for at most {:?}, nobody for at most {:?}",
+                outcome.worst_two, outcome.worst_nobody
+            );
         }
         let mut worst = worst.lock().unwrap_or_else(|poison| poison.into_inner());
         worst.two = worst.two.max(outcome.worst_two);

@@ -128,11 +128,12 @@ impl Core {
         self.counters.received += 1;
         let node = envelope.src.node;
         let asked = self.asked(now, envelope);
+        let has_doubts = self.has_doubts();
         let peers = self.peers.as_mut();
         let Some(peer) = peers.and_then(|peers| peers.get_mut(&node)) else {
             return;
         };
-        let was_wrong = peer.is_doubtful;
+        let was_cut_off = has_doubts && !peer.is_live();
         let before = (peer.generation, peer.since, peer.served);
         if envelope.stamp > peer.stamp {
             peer.stamp = envelope.stamp;
@@ -159,7 +160,7 @@ impl Core {
             peer.served = served;
         }
         self.is_unshown |= before != (peer.generation, peer.since, peer.served);
-        if was_wrong {
+        if was_cut_off {
             self.restart(now);
             self.introduce(now, node);
         }

@@ -2,8 +2,8 @@
 //!
 //! A verdict is never taken back in SWIM: whoever hears of its own death comes back in a new life,
 //! and closes its fence for that. So one member that was cut off from all, and has declared all dead,
-//! must not tell them when it hears them again. It forgets its verdicts and begins anew; so it does
-//! when half of the voters or more are with it again, whichever of the others it hears.
+//! must not tell them when it hears them again. It forgets its verdicts and begins anew as soon as it
+//! hears any that is not alive to it, or half of the voters or more are with it again.
 
 use std::time::Instant;
 

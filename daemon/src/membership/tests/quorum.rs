@@ -205,6 +205,20 @@ fn two_that_were_alone_for_long_answer_soon_after_they_hear_each_other() {
     }
 }
 
+#[test]
+fn one_that_was_left_alone_answers_soon_after_one_of_the_others_starts_anew() {
+    for seed in 0..20 {
+        let mut lab = Lab::running(3, seed);
+        lab.kill(1);
+        lab.run(ms(1_500));
+        lab.kill(2);
+        lab.run(ms(2_000 + 37 * seed));
+        assert!(!lab.is_open(0), "seed {seed}");
+        lab.start(1);
+        lab.wait(ms(450), |lab| lab.is_open(0) && lab.is_open(1));
+    }
+}
+
 /// Whom they were with is still alive to each of the two when it hears another one.
 #[test]
 fn two_of_a_half_that_each_get_another_partner_at_once_have_no_majority_each() {
