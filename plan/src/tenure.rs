@@ -39,8 +39,8 @@ pub enum Presence {
 #[derive(Clone, Debug, Default)]
 pub struct Tenure {
     since: BTreeMap<Arc<str>, Since>,
-    /// Nodes that were last seen [`Presence::Out`].
-    out: BTreeSet<Arc<str>>,
+    /// Nodes that were [`Presence::Out`] when they were last not dead, and since when.
+    out: BTreeMap<Arc<str>, Instant>,
     begun: bool,
 }
 
@@ -51,13 +51,19 @@ struct Since {
     came: Option<Instant>,
     /// Since then its speaker has been alive, as was told last: it may have been a guess before.
     alive: Option<Instant>,
+    /// When it was seen to go out, if it was.
+    left: Option<Instant>,
 }
 
 impl Since {
     /// As the node itself says, which all are told alike; before it has said so, the later of the two.
+    /// What it says is of this return if it is later than when it went.
     fn moment(self) -> Option<Instant> {
+        let is_same = |came: Instant, alive: Instant| {
+            alive + SAME_RETURN >= came || self.left.is_some_and(|left| alive > left)
+        };
         match (self.came, self.alive) {
-            (Some(came), Some(alive)) if alive + SAME_RETURN >= came => Some(alive),
+            (Some(came), Some(alive)) if is_same(came, alive) => Some(alive),
             (came, alive) => came.max(alive),
         }
     }
@@ -80,7 +86,7 @@ impl Tenure {
     /// first call have settled.
     pub fn next(&mut self, now: Instant, nodes: &BTreeMap<Arc<str>, Presence>) -> Returned {
         self.since.retain(|node, _| nodes.contains_key(node));
-        self.out.retain(|node| nodes.contains_key(node));
+        self.out.retain(|node, _| nodes.contains_key(node));
         let first = !std::mem::replace(&mut self.begun, true);
         for (node, presence) in nodes {
             match presence {
@@ -89,18 +95,18 @@ impl Tenure {
                 }
                 Presence::Out => {
                     self.since.remove(node);
-                    self.out.insert(Arc::clone(node));
+                    self.out.entry(Arc::clone(node)).or_insert(now);
                 }
                 Presence::InService(alive) => {
-                    let was_out = self.out.remove(node);
-                    let came = match (was_out, alive) {
+                    let left = self.out.remove(node);
+                    let came = match (left.is_some(), alive) {
                         (false, Some(_)) => None,
                         (false, None) if first => now.checked_sub(SETTLED_AFTER),
                         (true, _) | (false, None) => Some(now),
                     };
                     let alive = *alive;
                     let since = self.since.entry(Arc::clone(node));
-                    since.or_insert(Since { came, alive }).alive = alive;
+                    since.or_insert(Since { came, alive, left }).alive = alive;
                 }
             }
         }

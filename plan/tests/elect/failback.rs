@@ -96,7 +96,7 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
     let alive = |seconds| Presence::InService(Some(at(seconds)));
     let api = Presence::InService(None);
     let (dead, out) = (Presence::Dead, Presence::Out);
-    let tables: [&[Row<'_>]; 8] = [
+    let tables: [&[Row<'_>]; 9] = [
         // All begin together.
         &[
             (0, &[("a", alive(0)), ("b", alive(3))], &[]),
@@ -132,6 +132,14 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
             (0, &[("a", alive(0)), ("b", alive(0))], &[]),
             (40, &[("a", alive(0)), ("b", out)], &[]),
             (51, &[("a", alive(0)), ("b", alive(50))], &["b"]),
+            (80, &[("a", alive(0)), ("b", alive(50))], &[]),
+        ],
+        // It was back long before this was heard here.
+        &[
+            (0, &[("a", alive(0)), ("b", alive(0))], &[]),
+            (40, &[("a", alive(0)), ("b", out)], &[]),
+            (48, &[("a", alive(0)), ("b", dead)], &[]),
+            (56, &[("a", alive(0)), ("b", alive(50))], &["b"]),
             (80, &[("a", alive(0)), ("b", alive(50))], &[]),
         ],
         // Since when one has been alive was a guess at first.
