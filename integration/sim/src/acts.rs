@@ -127,9 +127,9 @@ fn of_segment(cluster: &mut Cluster, rng: &mut SmallRng) -> String {
         }
         2 => {
             let bits: u64 = rng.random();
-            let bit = |a: usize, b: usize| (a.min(b) * 8 + a.max(b)) as u32;
-            let bit = |a: usize, b: usize| bits.rotate_right(bit(a, b)) & 1 == 1;
-            pairs.filter(|(a, b)| bit(*a, *b)).collect()
+            let at = |a: usize, b: usize| (a.min(b) * 8 + a.max(b)) as u32;
+            let is_cut = |(a, b): &(usize, usize)| bits.rotate_right(at(*a, *b)) & 1 == 1;
+            pairs.filter(is_cut).collect()
         }
         _ => pairs.filter(|_| rng.random_bool(0.25)).collect(),
     };

@@ -198,24 +198,28 @@ impl Change {
     }
 }
 
+/// Notes the version of an object that has been seen.
+fn known(object: &Value, version: &mut String) {
+    if let Some(seen) = object["metadata"]["resourceVersion"].as_str() {
+        seen.clone_into(version);
+    }
+}
+
 /// Takes one line of a watch.
 fn take(line: &str, version: &mut String, history: &mut History) {
     let event = read(line);
-    if let Some(known) = event["object"]["metadata"]["resourceVersion"].as_str()
-        && matches!(
-            event["type"].as_str(),
-            Some("BOOKMARK" | "ADDED" | "MODIFIED" | "DELETED")
-        )
-    {
-        known.clone_into(version);
-    } else if event["object"]["code"] == 410 {
+    if event["object"]["code"] == 410 {
         history.gap = Some(event["object"].to_string());
         return;
+    }
+    if event["type"] == "BOOKMARK" {
+        known(&event["object"], version);
     }
     // A server that stops or is not ready says so; the watch begins again.
     let Some(change) = Change::of(event) else {
         return;
     };
+    known(&change.object, version);
     match history.changes.len() < LIMIT {
         true => history.changes.push(change),
         false => history.gap = Some(format!("more than {LIMIT} changes")),

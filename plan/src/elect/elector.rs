@@ -216,7 +216,9 @@ impl Known {
             return;
         }
         let electorate = Electorate::new(world, Some(me), options);
-        self.list(world, me);
+        if !Arc::ptr_eq(&before.nodes, &world.nodes) {
+            self.list(world, me);
+        }
         let mut touched = BTreeSet::new();
         for name in &changed {
             let held = before.services.get(*name).into_iter();

@@ -129,8 +129,7 @@ impl Core {
         let node = envelope.src.node;
         let asked = self.asked(now, envelope);
         let has_doubts = self.has_doubts();
-        let peers = self.peers.as_mut();
-        let Some(peer) = peers.and_then(|peers| peers.get_mut(&node)) else {
+        let Some(peer) = self.peer(node) else {
             return;
         };
         let was_cut_off = has_doubts && !peer.is_live();
@@ -159,7 +158,8 @@ impl Core {
         if peer.served.is_none() || served.is_some() && is_earlier {
             peer.served = served;
         }
-        self.is_unshown |= before != (peer.generation, peer.since, peer.served);
+        let is_news = before != (peer.generation, peer.since, peer.served);
+        self.is_unshown |= is_news;
         if was_cut_off {
             self.restart(now);
             self.introduce(now, node);
@@ -238,12 +238,16 @@ impl Core {
         let state = match sight.state {
             State::Unknown => return,
             State::Alive => {
-                let peers = self.peers.as_mut();
-                if let Some(peer) = peers.and_then(|peers| peers.get_mut(&envelope.src.node)) {
+                let peer = self.peer(envelope.src.node);
+                if let (Some(peer), Some(asked)) = (peer, asked) {
                     let before = peer.answered;
-                    peer.answered = before.max(asked);
-                    if peer.is_voter() && peer.is_live() {
-                        self.quorum.renew(before, peer.answered);
+                    let is_later = before < Some(asked);
+                    let counts = peer.is_voter() && peer.is_live();
+                    if is_later {
+                        peer.answered = Some(asked);
+                    }
+                    if is_later && counts {
+                        self.quorum.renew(before, asked);
                     }
                 }
                 return;

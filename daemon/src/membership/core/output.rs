@@ -101,13 +101,17 @@ impl Core {
         };
         let peers = self.peers.iter().flatten();
         let others = peers.map(|(node, peer)| Shown::of(*node, peer));
-        let is_same = self.shown.last() == Some(&own);
-        if is_same && !self.is_unshown {
-            debug_assert!(others.chain([own]).eq(self.shown.iter().copied()));
+        let all = others.chain([own]);
+        let is_same = || all.clone().eq(self.shown.iter().copied());
+        if !self.is_unshown && self.shown.last() == Some(&own) {
+            debug_assert!(is_same());
             return;
         }
-        self.shown = others.chain([own]).collect();
         self.is_unshown = false;
+        if is_same() {
+            return;
+        }
+        self.shown = all.collect();
         let live = self.seen(now);
         if live != *self.live {
             self.live = Arc::new(live);

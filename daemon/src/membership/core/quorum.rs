@@ -89,21 +89,20 @@ impl Quorum {
         }
     }
 
-    /// One voter's vote is a later one.
-    pub fn renew(&mut self, before: Option<Instant>, after: Option<Instant>) {
-        if before == after || self.is_unread {
+    /// A voter that is alive has voted anew: what is known of the votes need not all be read again.
+    pub fn renew(&mut self, before: Option<Instant>, after: Instant) {
+        if self.is_unread {
             return;
         }
-        let known = before.map(|at| self.votes.binary_search_by(|vote| at.cmp(vote)));
-        match known {
-            Some(Ok(at)) => drop(self.votes.remove(at)),
-            Some(Err(_)) => self.is_unread = true,
-            None => {}
+        if let Some(before) = before {
+            let Ok(at) = self.votes.binary_search_by(|vote| before.cmp(vote)) else {
+                self.is_unread = true;
+                return;
+            };
+            self.votes.remove(at);
         }
-        let at = self.votes.partition_point(|vote| Some(*vote) > after);
-        after
-            .into_iter()
-            .for_each(|vote| self.votes.insert(at, vote));
+        let at = self.votes.partition_point(|vote| *vote > after);
+        self.votes.insert(at, after);
     }
 
     /// Whether votes are counted, and one alone is not enough.
