@@ -10,14 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A node that came back has settled after so long.
+/// A node that came back long after the others came has settled after so long.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(30);
 /// Who answers has heard of a node that came after so long, unless it has just been cut off: then it
 /// falls silent of itself, and not much later. Until then the node takes nothing from it, even where
 /// addresses go back at once.
 pub const HEARD_AFTER: Duration = Duration::from_millis(160);
 /// Nodes that come into service within this time of the first began together: at the start of a
-/// cluster nobody has to wait for anybody.
+/// cluster nobody has to wait for anybody. Whoever comes later waits for as long as it came later
+/// than this, and at most [`SETTLED_AFTER`].
 pub const TOGETHER: Duration = Duration::from_secs(10);
 
 /// What the API server says of a node reaches the others at most so long after the node itself has
@@ -72,10 +73,10 @@ impl Since {
 /// What [`Tenure::next`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Returned {
-    /// Nodes that have been in service for less than [`SETTLED_AFTER`], and came more than
-    /// [`TOGETHER`] after the one that has been there the longest.
+    /// Nodes that came more than [`TOGETHER`] after the one that has been there the longest, and have
+    /// not settled.
     pub nodes: BTreeSet<Arc<str>>,
-    /// Those of them that have been for less than [`HEARD_AFTER`].
+    /// Those of them that have been there for less than [`HEARD_AFTER`].
     pub arriving: BTreeSet<Arc<str>>,
     /// When this changes next.
     pub until: Option<Instant>,
@@ -119,17 +120,25 @@ impl Tenure {
         let Some(first) = moments.clone().map(|(_, since)| since).min() else {
             return Returned::default();
         };
-        let returned =
-            moments.filter(|(_, since)| *since > first + TOGETHER && *since + SETTLED_AFTER > now);
+        let settled = moments.map(|(node, since)| (node, since, settled(first, since)));
+        let returned = settled.filter(|(_, since, settled)| now.max(*since) < *settled);
         let arriving = returned.clone();
-        let arriving = arriving.filter(|(_, since)| *since + HEARD_AFTER > now);
-        let settled = returned.clone().map(|(_, since)| since + SETTLED_AFTER);
-        let heard = arriving.clone().map(|(_, since)| since + HEARD_AFTER);
-        let names = |(node, _): (&Arc<str>, Instant)| Arc::clone(node);
+        let arriving = arriving.filter(|(_, since, _)| *since + HEARD_AFTER > now);
+        let settled = returned.clone().map(|(_, _, settled)| settled);
+        let heard = arriving.clone().map(|(_, since, _)| since + HEARD_AFTER);
+        let names = |(node, _, _): (&Arc<str>, Instant, Instant)| Arc::clone(node);
         Returned {
             until: heard.chain(settled).min(),
             nodes: returned.map(names).collect(),
             arriving: arriving.map(names).collect(),
         }
     }
+}
+
+/// When a node has settled that came at `since`, and the first of all at `first`. Speakers know both
+/// to some milliseconds, and differ about this no more than twice that: were all that come after
+/// [`TOGETHER`] to wait equally long, they could differ about who has to, for as long.
+fn settled(first: Instant, since: Instant) -> Instant {
+    let later = since.saturating_duration_since(first + TOGETHER);
+    since + later.min(SETTLED_AFTER)
 }

@@ -495,7 +495,7 @@ pub struct L2Advertisement {
 pub enum Failback {
     /// At once.
     Immediate,
-    /// When it has been in service for [`crate::tenure::SETTLED_AFTER`].
+    /// When it has settled: after [`crate::tenure::SETTLED_AFTER`], sooner while the cluster is young.
     #[default]
     Delayed,
     /// Not while the owner is as good.

@@ -65,7 +65,7 @@ fn a_node_that_comes_back_this_very_moment_takes_nothing_even_where_it_would_at_
 )]
 fn a_node_that_comes_back_arrives_until_all_have_heard_of_it() {
     let start = Instant::now() + Duration::from_secs(1_000);
-    let back = start + TOGETHER * 2;
+    let back = start + TOGETHER + SETTLED_AFTER;
     let mut tenure = Tenure::default();
     let alive = |since| Presence::InService(Some(since));
     let mut arriving = |at, b| {
@@ -82,6 +82,29 @@ fn a_node_that_comes_back_arrives_until_all_have_heard_of_it() {
     assert_eq!(arriving(settled, alive(back)), (0, None));
 }
 
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a beginning for the virtual clock"
+)]
+fn speakers_that_heard_of_a_return_a_little_sooner_or_later_agree_soon_whenever_it_was() {
+    let start = Instant::now() + Duration::from_secs(1_000);
+    let differs = Duration::from_millis(3);
+    let alive = |since| Presence::InService(Some(since));
+    let settles = |first: Instant, came: Instant| {
+        let nodes = [("a", alive(first)), ("b", alive(came))];
+        let nodes = nodes.map(|(node, presence)| (Arc::from(node), presence));
+        let returned = Tenure::default().next(came + HEARD_AFTER, &nodes.into());
+        returned.until.unwrap_or(came + HEARD_AFTER)
+    };
+    for later in (0..60_000).map(Duration::from_millis) {
+        let soon = settles(start, start + later);
+        let late = settles(start, start + later + differs);
+        let late = late.max(settles(start + differs, start + later + differs));
+        assert!(soon <= late && late - soon <= differs * 2, "{later:?}");
+    }
+}
+
 /// What is seen of nodes at a moment, in seconds, and which of them have returned.
 type Row<'a> = (u64, &'a [(&'a str, Presence)], &'a [&'a str]);
 
@@ -96,7 +119,7 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
     let alive = |seconds| Presence::InService(Some(at(seconds)));
     let api = Presence::InService(None);
     let (dead, out) = (Presence::Dead, Presence::Out);
-    let tables: [&[Row<'_>]; 9] = [
+    let tables: [&[Row<'_>]; 10] = [
         // All begin together.
         &[
             (0, &[("a", alive(0)), ("b", alive(3))], &[]),
@@ -105,6 +128,13 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
                 &[("a", alive(0)), ("b", alive(3)), ("c", alive(10))],
                 &[],
             ),
+        ],
+        // Not quite.
+        &[
+            (0, &[("a", alive(0)), ("b", alive(0))], &[]),
+            (15, &[("a", alive(0)), ("b", alive(15))], &["b"]),
+            (19, &[("a", alive(0)), ("b", alive(15))], &["b"]),
+            (20, &[("a", alive(0)), ("b", alive(15))], &[]),
         ],
         // One dies and comes back; and again, within its time.
         &[
