@@ -11,6 +11,7 @@ mod output;
 mod quorum;
 mod restart;
 mod views;
+mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -29,12 +30,13 @@ use super::facts::Version;
 use super::identity::{FixedCodec, Id, NodeId};
 use super::keyring::{Keyring, SessionId, SessionKey};
 use super::peer::Peer;
-use super::timers::{Effects, Timers};
+use super::timers::{Due, Effects, Timers};
 use super::{Addresses, Live};
 use output::Shown;
 pub use output::{Counters, Transmit};
 use quorum::Quorum;
 pub use quorum::Standing;
+use watch::Watch;
 
 /// Other nodes that are heeded, at most; of a longer list the last names are left out.
 pub const MAX_PEERS: usize = 4096;
@@ -112,6 +114,8 @@ pub struct Core {
     /// It has just started, and has not heard yet who was declared dead before.
     has_joined: bool,
     quorum: Quorum,
+    /// Whom it watches, while that has not answered.
+    watch: Option<Watch>,
     left: bool,
     counters: Counters,
 }
@@ -192,6 +196,7 @@ impl Core {
             is_judging: false,
             has_joined: false,
             quorum: Quorum::new(now),
+            watch: None,
             left: false,
             counters: Counters::default(),
             config,
@@ -293,17 +298,21 @@ impl Core {
         let late = now.saturating_duration_since(due);
         if late > self.config.asleep {
             self.timers.put_off(late);
+            self.watch = None;
             self.counters.asleep += 1;
         }
         self.is_judging = true;
         // Each timer sets itself again later than now, so that this ends; the bound is for a
         // defect.
         for _ in 0..MAX_TRANSMITS {
-            let Some(timer) = self.timers.take(now) else {
-                break;
-            };
-            let done = self.foca.handle_timer(timer, &mut self.effects);
-            self.note(done);
+            match self.timers.take(now) {
+                Some(Due::Foca(timer)) => {
+                    let done = self.foca.handle_timer(timer, &mut self.effects);
+                    self.note(done);
+                }
+                Some(Due::Verdict(suspect)) => self.declare_dead(suspect),
+                None => break,
+            }
             self.settle(now);
         }
         self.is_judging = false;
@@ -351,6 +360,7 @@ impl Core {
         for node in suspects {
             self.send(now, node, true, &[]);
         }
+        self.watch(now);
         self.ask_for_facts(now);
         self.ask_for_votes(now);
         self.settle(now);
@@ -399,7 +409,7 @@ impl Core {
     fn settle(&mut self, now: Instant) {
         let timers = std::mem::take(&mut self.effects.timers);
         for (timer, after) in timers {
-            self.timers.set(now + after, timer);
+            self.timers.set(now + after, Due::Foca(timer));
         }
         self.look(now);
         for (to, message) in std::mem::take(&mut self.effects.send) {

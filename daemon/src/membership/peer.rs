@@ -37,6 +37,10 @@ pub struct Peer {
     pub answered_until: Option<Instant>,
     /// When the latest of our questions was sent that it has answered while it saw us alive.
     pub answered: Option<Instant>,
+    /// When the latest of our datagrams was sent that it has had, as it has told.
+    pub heard: Option<Instant>,
+    /// It has been asked again and again since then, and has not answered.
+    pub is_unheard: bool,
     /// Since when it has seen others alive than we do; when it is told so next.
     pub differs_since: Option<Instant>,
     /// We have declared it dead ourselves, without a majority: nobody is told, and it may be us
@@ -67,6 +71,8 @@ impl Peer {
             retry: Duration::ZERO,
             answered_until: None,
             answered: None,
+            heard: None,
+            is_unheard: false,
             differs_since: None,
             is_doubtful: false,
             left: None,

@@ -1,9 +1,10 @@
-//! foca's timers, and what becomes of them when this process has been asleep.
+//! What is to be done when, by foca or by us, and what becomes of that when this process has been
+//! asleep.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use foca::{Notification, Runtime, Timer};
+use foca::{Member, Notification, Runtime, Timer};
 
 use super::identity::Id;
 
@@ -29,19 +30,28 @@ impl Runtime<Id> for Effects {
     }
 }
 
+/// What is to be done at some moment.
+#[derive(Debug)]
+pub enum Due {
+    /// A timer of foca's.
+    Foca(Timer<Id>),
+    /// This member is dead, if it is still as suspect as this.
+    Verdict(Member<Id>),
+}
+
 /// Timers that are set. foca sets a handful, one for each suspicion, and one for each death of the
 /// last ten minutes.
 #[derive(Debug, Default)]
 pub struct Timers {
-    due: BTreeMap<(Instant, u64), Timer<Id>>,
+    due: BTreeMap<(Instant, u64), Due>,
     set: u64,
 }
 
 impl Timers {
     /// Sets one.
-    pub fn set(&mut self, at: Instant, timer: Timer<Id>) {
+    pub fn set(&mut self, at: Instant, due: Due) {
         self.set += 1;
-        self.due.insert((at, self.set), timer);
+        self.due.insert((at, self.set), due);
     }
 
     /// When the next one is due.
@@ -50,7 +60,7 @@ impl Timers {
     }
 
     /// Takes one that is due, those set first first.
-    pub fn take(&mut self, now: Instant) -> Option<Timer<Id>> {
+    pub fn take(&mut self, now: Instant) -> Option<Due> {
         let first = self
             .due
             .first_entry()
@@ -64,7 +74,7 @@ impl Timers {
         let due = std::mem::take(&mut self.due);
         self.due = due
             .into_iter()
-            .map(|((at, n), timer)| ((at + by, n), timer))
+            .map(|((at, n), due)| ((at + by, n), due))
             .collect();
     }
 }

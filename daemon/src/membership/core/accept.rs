@@ -153,6 +153,10 @@ impl Core {
             peer.generation = envelope.src.generation;
             peer.since = Some(since);
         }
+        if peer.heard < asked {
+            peer.heard = asked;
+            peer.is_unheard = false;
+        }
         let served = Some(latest(envelope.served)).filter(|_| envelope.served > 0);
         let is_earlier = served.map(|served| served + STEP) < peer.served;
         if peer.served.is_none() || served.is_some() && is_earlier {

@@ -26,6 +26,7 @@ impl Core {
         self.effects = Effects::default();
         self.must_look_at_all();
         self.timers = Timers::default();
+        self.watch = None;
         for peer in self.peers.iter_mut().flat_map(|peers| peers.values_mut()) {
             peer.sight = Sight::default();
             peer.is_doubtful = false;

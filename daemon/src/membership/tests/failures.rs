@@ -36,6 +36,36 @@ fn a_dead_member_is_out_within_eight_tenths_of_a_second() {
 }
 
 #[test]
+fn one_that_nobody_happens_to_ask_is_out_soon_since_another_one_watches_it() {
+    for dead in 0..12 {
+        let mut lab = Lab::empty(12, 7);
+        lab.config.probe_period = Duration::from_secs(100);
+        (0..12).for_each(|node| lab.start(node));
+        lab.run(ms(1_500));
+        lab.kill(dead);
+        lab.wait(ms(800), |lab| others_lost(lab, dead));
+    }
+}
+
+#[test]
+fn who_cannot_hear_the_one_that_it_watches_suspects_it_once() {
+    let pairs = (0..6).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let mut suspected = 0;
+    for (a, b) in pairs {
+        let mut lab = Lab::running(6, 8);
+        lab.part(a, b);
+        lab.losses.clear();
+        lab.run(Duration::from_secs(5));
+        assert!(lab.losses.is_empty(), "{a} {b}: {:?}", lab.losses);
+        let suspicions = (0..6).map(|node| lab.core(node).counters().suspicions);
+        let most = suspicions.max().unwrap_or_default();
+        assert!(most <= 1, "{a} {b}: {most}");
+        suspected += most;
+    }
+    assert!(suspected > 0);
+}
+
+#[test]
 fn a_frozen_member_is_out_and_comes_back() {
     let mut lab = Lab::running(3, 1);
     let before = lab.core(0).live().nodes[&*name(1)].generation;
