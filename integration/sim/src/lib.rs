@@ -131,11 +131,11 @@ impl Schedule {
                 cluster.happened();
                 cluster.watch.must_be_settled(cluster.now);
                 cluster.run(SETTLED);
-                // A node that came back in a round before may take its addresses just now.
-                cluster.run_until_settled(TWO);
             } else {
                 cluster.run(HEALS);
             }
+            // A node that came back a while ago may take its addresses just now.
+            cluster.run_until_settled(TWO);
             cluster.happened();
             cluster.watch.must_be_settled(cluster.now);
         }
