@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use l2::responder::{AddressState, Claim, Fence, Interface, InterfaceKind};
 
-use crate::net::filter::Protocol;
-use lab::{CLIENT, NODE, in_lab, raw_sockets};
+use lab::{CLIENT, NODE, in_lab};
 
 const V4: &str = "203.0.113.7";
 const V4_OCTETS: [u8; 4] = [203, 0, 113, 7];
@@ -126,7 +125,6 @@ fn a_raw_socket_is_open_only_while_there_is_an_address_of_its_family() {
     in_lab(async |lab| {
         lab.join();
         lab.until_interface("node0", |one| one.up).await;
-        let sockets = || (raw_sockets(Protocol::Arp), raw_sockets(Protocol::Ndp));
         let table = [
             (&[][..], (0, 0)),
             (&[V4], (1, 0)),
@@ -137,7 +135,7 @@ fn a_raw_socket_is_open_only_while_there_is_an_address_of_its_family() {
         for (addresses, expected) in table {
             lab.links.set_addresses(lab::set(addresses));
             lab.report().await;
-            assert_eq!(sockets(), expected, "{addresses:?}");
+            assert_eq!(lab::raw_sockets(expected).await, expected, "{addresses:?}");
         }
     });
 }
