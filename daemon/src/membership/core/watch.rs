@@ -1,9 +1,9 @@
 //! The one that each node watches.
 //!
-//! foca asks at random. Where many ask many, it takes long now and then before anybody asks one that
-//! is dead: of each probe period in which nobody did, the next is another such with a chance of one
-//! in e. So each node watches the one that follows it in the order of their ids as well, by asking it
-//! again and again, and suspects it as foca would.
+//! foca asks at random. However many members there are, the chance that none of them asks a certain
+//! one in a probe period is about one in e, and the next period is no better. So each node also
+//! watches the one that follows it in the order of their ids: it asks that one again and again, and
+//! suspects it as foca would.
 
 use std::ops::Bound;
 use std::time::Instant;
