@@ -232,10 +232,7 @@ impl Core {
             };
             if peer.is_live() {
                 let down = foca::Member::new(id, peer.sight.incarnation, foca::State::Down);
-                let done = self
-                    .foca
-                    .apply_many(std::iter::once(down), false, &mut self.effects);
-                self.note(done);
+                self.apply(down, false);
             }
         }
         self.sum_facts();
@@ -381,6 +378,13 @@ impl Core {
         } else {
             self.send(now, node, true, &[]);
         }
+    }
+
+    /// Tells foca what is known of a member; `tell`: it is to tell the others.
+    fn apply(&mut self, member: foca::Member<Id>, tell: bool) {
+        let member = std::iter::once(member);
+        let done = self.foca.apply_many(member, tell, &mut self.effects);
+        self.note(done);
     }
 
     /// After each call of foca: counts what it could not do.

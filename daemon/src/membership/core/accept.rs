@@ -204,10 +204,7 @@ impl Core {
         });
         if is_news {
             let alive = foca::Member::new(src, 0, foca::State::Alive);
-            let done = self
-                .foca
-                .apply_many(std::iter::once(alive), true, &mut self.effects);
-            self.note(done);
+            self.apply(alive, true);
         }
     }
 
@@ -243,14 +240,11 @@ impl Core {
             State::Unknown => return,
             State::Alive => {
                 let peer = self.peer(envelope.src.node);
-                if let (Some(peer), Some(asked)) = (peer, asked) {
-                    let before = peer.answered;
-                    let is_later = before < Some(asked);
-                    let counts = peer.is_voter() && peer.is_live();
-                    if is_later {
-                        peer.answered = Some(asked);
-                    }
-                    if is_later && counts {
+                if let (Some(peer), Some(asked)) = (peer, asked)
+                    && peer.answered < Some(asked)
+                {
+                    let before = peer.answered.replace(asked);
+                    if peer.is_voter() && peer.is_live() {
                         self.quorum.renew(before, asked);
                     }
                 }
@@ -263,10 +257,7 @@ impl Core {
             State::Down => foca::State::Down,
         };
         let heard = foca::Member::new(me, sight.incarnation, state);
-        let done = self
-            .foca
-            .apply_many(std::iter::once(heard), true, &mut self.effects);
-        self.note(done);
+        self.apply(heard, true);
         self.came_back(now, me);
         // Whatever foca sends carries the objection, or the new life.
         let done = self.foca.announce(envelope.src, &mut self.effects);

@@ -440,10 +440,7 @@ impl Core {
         peer.left = peer.left.max(Some(id.generation));
         let down = foca::Member::new(id, peer.sight.incarnation, foca::State::Down);
         self.must_look_at_all();
-        let done = self
-            .foca
-            .apply_many(std::iter::once(down), true, &mut self.effects);
-        self.note(done);
+        self.apply(down, true);
     }
 
     /// Whom to tell that we go.

@@ -30,12 +30,11 @@ pub(super) struct Watch {
 impl Core {
     /// Asks the node that is watched, or suspects it.
     pub(super) fn watch(&mut self, now: Instant) {
+        let before = self.watch.take();
         let Some((node, peer)) = self.watched() else {
-            self.watch = None;
             return;
         };
         let (heard, sight) = (peer.heard, peer.sight);
-        let before = self.watch.take();
         let before = before.filter(|watch| watch.node == node && watch.heard == heard);
         let asked = before.map_or(0, |watch| watch.asked);
         if asked == 0 && heard > now.checked_sub(self.config.gossip * 2) {
@@ -57,10 +56,7 @@ impl Core {
             sight.incarnation,
             foca::State::Suspect,
         );
-        let done = self
-            .foca
-            .apply_many(std::iter::once(suspect.clone()), true, &mut self.effects);
-        self.note(done);
+        self.apply(suspect.clone(), true);
         let until = now + self.config.suspicion;
         self.timers.set(until, Due::Verdict(suspect));
     }
@@ -86,9 +82,6 @@ impl Core {
         }
         let incarnation = suspect.incarnation();
         let dead = foca::Member::new(*suspect.id(), incarnation, foca::State::Down);
-        let done = self
-            .foca
-            .apply_many(std::iter::once(dead), true, &mut self.effects);
-        self.note(done);
+        self.apply(dead, true);
     }
 }
