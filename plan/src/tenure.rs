@@ -48,7 +48,8 @@ pub struct Tenure {
 /// Since when a node has been in service.
 #[derive(Clone, Copy, Debug)]
 struct Since {
-    /// Since then as the API server says it; `None` for as long as its speaker has been alive.
+    /// Since then as the API server says it; `None` for as long as its speaker has been alive, or for
+    /// longer than this is kept.
     came: Option<Instant>,
     /// Since then its speaker has been alive, as was told last: it may have been a guess before.
     alive: Option<Instant>,
@@ -58,7 +59,8 @@ struct Since {
 
 impl Since {
     /// As the node itself says, which all are told alike; before it has said so, the later of the two.
-    /// What it says is of this return if it is later than when it went.
+    /// What it says is of this return if it is later than when it went. `None` for longer than this is
+    /// kept, as far as is known yet.
     fn moment(self) -> Option<Instant> {
         let is_same = |came: Instant, alive: Instant| {
             alive + SAME_RETURN >= came || self.left.is_some_and(|left| alive > left)
@@ -83,8 +85,8 @@ pub struct Returned {
 }
 
 impl Tenure {
-    /// So all nodes are at `now`, which never goes back. Where liveness is not watched, those of the
-    /// first call have settled.
+    /// So all nodes are at `now`, which never goes back. Those of the first call have settled for as
+    /// long as nobody says since when they have been alive.
     pub fn next(&mut self, now: Instant, nodes: &BTreeMap<Arc<str>, Presence>) -> Returned {
         self.since.retain(|node, _| nodes.contains_key(node));
         self.out.retain(|node, _| nodes.contains_key(node));
@@ -100,11 +102,10 @@ impl Tenure {
                 }
                 Presence::InService(alive) => {
                     let left = self.out.remove(node);
-                    let came = match (left.is_some(), alive) {
-                        (false, Some(_)) => None,
-                        (false, None) if first => now.checked_sub(SETTLED_AFTER),
-                        (true, _) | (false, None) => Some(now),
-                    };
+                    // That it is seen only now says nothing where this has begun only now, or where
+                    // it says more itself.
+                    let is_new = left.is_some() || alive.is_none() && !first;
+                    let came = is_new.then_some(now);
                     let alive = *alive;
                     let since = self.since.entry(Arc::clone(node));
                     since.or_insert(Since { came, alive, left }).alive = alive;
@@ -115,11 +116,12 @@ impl Tenure {
     }
 
     fn returned(&self, now: Instant) -> Returned {
-        let moments = self.since.iter();
-        let moments = moments.filter_map(|(node, since)| Some((node, since.moment()?)));
-        let Some(first) = moments.clone().map(|(_, since)| since).min() else {
-            return Returned::default();
-        };
+        let nodes = self
+            .since
+            .iter()
+            .map(|(node, since)| (node, since.moment()));
+        let first = nodes.clone().map(|(_, since)| since).min().flatten();
+        let moments = nodes.filter_map(|(node, since)| Some((node, since?)));
         let settled = moments.map(|(node, since)| (node, since, settled(first, since)));
         let returned = settled.filter(|(_, since, settled)| now.max(*since) < *settled);
         let arriving = returned.clone();
@@ -135,10 +137,11 @@ impl Tenure {
     }
 }
 
-/// When a node has settled that came at `since`, and the first of all at `first`. Speakers know both
-/// to some milliseconds, and differ about this no more than twice that: were all that come after
-/// [`TOGETHER`] to wait equally long, they could differ about who has to, for as long.
-fn settled(first: Instant, since: Instant) -> Instant {
-    let later = since.saturating_duration_since(first + TOGETHER);
-    since + later.min(SETTLED_AFTER)
+/// When a node has settled that came at `since`, and the first of all at `first`, or before anything
+/// that is known. Speakers know both to some milliseconds, and differ about this no more than twice
+/// that: were all that come after [`TOGETHER`] to wait equally long, they could differ about who has
+/// to, for as long.
+fn settled(first: Option<Instant>, since: Instant) -> Instant {
+    let later = first.map(|first| since.saturating_duration_since(first + TOGETHER));
+    since + later.map_or(SETTLED_AFTER, |later| later.min(SETTLED_AFTER))
 }

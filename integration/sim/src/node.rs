@@ -116,6 +116,15 @@ impl Node {
             now,
         )?;
         core.set_peers(now, &peers(world));
+        let mut tenure = Tenure::default();
+        let mut round_at = now;
+        if number.is_multiple_of(2) {
+            // A speaker's first round may come before its membership has begun.
+            let unheard = world.nodes.keys();
+            let unheard = unheard.map(|node| (Arc::clone(node), Presence::InService(None)));
+            tenure.next(now, &unheard.collect());
+            round_at += Duration::from_micros(ROUND_WITHIN);
+        }
         let (facts, _) = Facts::new([(INTERFACE_NAME.into(), mac)]);
         core.set_facts(now, Arc::new(facts));
         let mut responder = Responder::new(l2::responder::Config::default(), rng.random());
@@ -131,7 +140,7 @@ impl Node {
         debug_assert_eq!(left_out, 0);
         Some(Node {
             elector: Elector::new(&name, health::Options::default()),
-            tenure: Tenure::default(),
+            tenure,
             presence: None,
             holding: Holding::default(),
             responder,
@@ -141,7 +150,7 @@ impl Node {
             fence: Fence::Closed,
             acquainted_by: now + ACQUAINTED_WITHIN,
             seen: (Arc::clone(core.live()), core.standing(), false),
-            round_at: Some(now),
+            round_at: Some(round_at),
             given: Arc::default(),
             leaving: false,
             claimed: Arc::default(),

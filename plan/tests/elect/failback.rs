@@ -119,7 +119,7 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
     let alive = |seconds| Presence::InService(Some(at(seconds)));
     let api = Presence::InService(None);
     let (dead, out) = (Presence::Dead, Presence::Out);
-    let tables: [&[Row<'_>]; 10] = [
+    let tables: [&[Row<'_>]; 12] = [
         // All begin together.
         &[
             (0, &[("a", alive(0)), ("b", alive(3))], &[]),
@@ -177,7 +177,20 @@ fn who_comes_long_after_the_others_has_returned_until_it_has_settled() {
             (40, &[("a", alive(0)), ("b", alive(40))], &["b"]),
             (41, &[("a", alive(0)), ("b", alive(1))], &[]),
         ],
+        // A speaker looks before it has heard from any, itself too.
+        &[
+            (100, &[("a", api), ("me", api)], &[]),
+            (100, &[("a", alive(0)), ("me", alive(100))], &["me"]),
+            (129, &[("a", alive(0)), ("me", alive(100))], &["me"]),
+            (130, &[("a", alive(0)), ("me", alive(100))], &[]),
+        ],
         // Liveness is not watched.
+        &[
+            (0, &[("a", api)], &[]),
+            (1, &[("a", api), ("b", api)], &["b"]),
+            (30, &[("a", api), ("b", api)], &["b"]),
+            (31, &[("a", api), ("b", api)], &[]),
+        ],
         &[
             (0, &[("a", api), ("b", api)], &[]),
             (40, &[("a", api), ("b", out)], &[]),
