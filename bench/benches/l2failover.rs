@@ -8,6 +8,7 @@ use std::time::Duration;
 use bench::figures::{P50_P99_MAX, p50_p99_max};
 use bench::rounds::Rounds;
 use integration::segment::failover::{Failover, Failure, Round};
+use integration::segment::traffic::BRISK;
 
 fn main() {
     let rounds = Rounds::from_arguments();
@@ -18,7 +19,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|");
     for failure in rounds.chosen(Failure::ALL) {
-        let Some(mut failover) = Failover::start() else {
+        let Some(mut failover) = Failover::start(BRISK) else {
             return;
         };
         let done: Vec<Round> = (0..rounds.each).map(|_| failover.round(failure)).collect();

@@ -10,6 +10,7 @@ mod freshness;
 pub mod holding;
 pub mod keys;
 mod mode;
+mod neighbors;
 mod peers;
 #[cfg(test)]
 mod tests;

@@ -271,6 +271,16 @@ impl Node {
             .count()
     }
 
+    /// Whether so many speakers are alive, as its own says.
+    pub fn knows(&self, count: usize) -> Result<(), String> {
+        let status = self.herald.overview()?;
+        let speakers = status["l2"]["speakers"].as_array().map_or(0, Vec::len);
+        match speakers == count {
+            true => Ok(()),
+            false => Err(format!("{}: {}", status["node"], status["l2"])),
+        }
+    }
+
     /// Runs its `herald`, again where it has ended.
     pub fn launch(&mut self) {
         self.herald.launch(&self.machine.netns);

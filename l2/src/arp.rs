@@ -130,6 +130,19 @@ impl Arp {
         probe.to_frame(ours, MacAddr::broadcast())
     }
 
+    /// The request of `own` at `ours` for the hardware address of `address` (RFC 826), broadcast. The
+    /// station that is asked learns the asker's from it.
+    pub fn request(ours: MacAddr, own: Ipv4Addr, address: Ipv4Addr) -> FrameBuf {
+        let request = Arp {
+            operation: Operation::Request,
+            sender_hardware: ours,
+            sender_protocol: own,
+            target_hardware: MacAddr::zero(),
+            target_protocol: address,
+        };
+        request.to_frame(ours, MacAddr::broadcast())
+    }
+
     fn to_frame(self, source: MacAddr, destination: MacAddr) -> FrameBuf {
         let mut octets = [0; LENGTH];
         if let Some(mut packet) = MutableArpPacket::new(&mut octets) {
@@ -196,6 +209,18 @@ mod tests {
         let arp = Arp::parse(&octets).expect("well formed").expect("ARP");
         assert!(arp.is_probe() && !arp.is_announcement());
         assert_eq!(arp.target_hardware, MacAddr::zero());
+    }
+
+    #[test]
+    fn a_request_of_ours_is_answered_to_us() {
+        let own = Ipv4Addr::new(203, 0, 113, 2);
+        let octets = Arp::request(OURS, own, VIP);
+        let arp = Arp::parse(&octets).expect("well formed").expect("ARP");
+        assert!(!arp.is_probe() && !arp.is_announcement());
+        let reply = arp.reply(THEIRS);
+        assert_eq!(reply[..6], OURS.octets());
+        let reply = Arp::parse(&reply).expect("well formed").expect("ARP");
+        assert_eq!((reply.sender_protocol, reply.target_protocol), (VIP, own));
     }
 
     #[test]

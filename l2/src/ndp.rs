@@ -13,7 +13,7 @@ use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::ipv6::Ipv6Packet;
 
 pub use advertisement::{NeighborAdvertisement, unsolicited_advertisement};
-pub use solicitation::{NeighborSolicitation, probe};
+pub use solicitation::{NeighborSolicitation, probe, solicitation};
 
 use crate::ethernet::{Frame, FrameBuf, Malformed};
 

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::keys::Keys;
-use super::{Cluster, LinksView, Options};
+use super::{Cluster, LinksView, Options, neighbors};
 use crate::clock::now;
 use crate::link_io::interfaces::{self, EXCLUDED, Interfaces};
 use crate::link_io::{self, LinkHandle, LinkView};
@@ -35,7 +35,8 @@ pub struct Mode {
     liveness: bool,
     /// What was last told to the others.
     told: Facts,
-    fences: JoinHandle<()>,
+    /// What ends with it.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Mode {
@@ -67,7 +68,12 @@ impl Mode {
         };
         let interfaces = interfaces::spawn(EXCLUDED);
         let (link, _) = link_io::spawn(options.responder.clone(), interfaces.clone());
-        let fences = tokio::spawn(hand_on(membership.fence(), link.clone()));
+        let mut tasks = vec![tokio::spawn(hand_on(membership.fence(), link.clone()))];
+        if options.liveness {
+            let (standing, peers) = (membership.standing(), peers.subscribe());
+            let asks = neighbors::ask(Arc::from(me), standing, interfaces.clone(), peers);
+            tasks.push(tokio::spawn(asks));
+        }
         info!(liveness = options.liveness, "pools are in L2 mode");
         let (speakers, hearings) = match cluster {
             Some(cluster) => {
@@ -90,7 +96,7 @@ impl Mode {
             membership,
             peers,
             interfaces,
-            fences,
+            tasks,
         })
     }
 
@@ -205,7 +211,7 @@ impl Mode {
 
 impl Drop for Mode {
     fn drop(&mut self) {
-        self.fences.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -10,7 +10,7 @@ use super::ControlPlane;
 use super::segment::{NEEDS, Plan, Segment, Traffic, Witness};
 use crate::lab::Lab;
 use crate::segment::capture::clock;
-use crate::segment::traffic::Stream;
+use crate::segment::traffic::{BRISK, Stream};
 use crate::segment::witness::{longest_overlap, reigns};
 use crate::wait::{SOON, eventually};
 
@@ -92,7 +92,7 @@ impl Outage {
         segment.await_status(WEB, home);
         segment.await_kept(WEB, home);
         Some(Outage {
-            traffic: segment.traffic(&lab, address),
+            traffic: segment.traffic(&lab, address, BRISK),
             witness,
             segment,
             cluster,

@@ -410,11 +410,11 @@ impl Segment {
         }
     }
 
-    /// Begins the client's traffic through an address.
-    pub fn traffic(&self, lab: &Lab, address: IpAddr) -> Traffic {
+    /// Begins the client's traffic through an address; a request may take so long.
+    pub fn traffic(&self, lab: &Lab, address: IpAddr, request_within: Duration) -> Traffic {
         let name = format!("client-{}", next_number());
         Traffic {
-            requests: Requests::start(&self.client, SocketAddr::new(address, 80)),
+            requests: Requests::start(&self.client, SocketAddr::new(address, 80), request_within),
             _ping: ping(lab, &self.client, address, PING_EVERY),
             capture: Capture::start(lab, &self.client, &name, LINK, "icmp or icmp6"),
             address,

@@ -155,8 +155,8 @@ pub struct Failover {
 }
 
 impl Failover {
-    /// Three nodes and the Service `web`. `None` where the machine cannot.
-    pub fn start() -> Option<Failover> {
+    /// Three nodes and the Service `web`; a request may take so long. `None` where the machine cannot.
+    pub fn start(request_within: Duration) -> Option<Failover> {
         let address = vip(1);
         let scene = Scene::start(3, &usual(3), &[address])?;
         let home = scene.owner(address);
@@ -165,7 +165,7 @@ impl Failover {
         let pings = Capture::start(&segment.lab, client, "client", LINK, "icmp");
         let server = SocketAddr::new(address, PORT);
         Some(Failover {
-            requests: Requests::start(client, server),
+            requests: Requests::start(client, server, request_within),
             _ping: ping(&segment.lab, client, address, PING_EVERY),
             pings,
             address,
@@ -211,18 +211,7 @@ impl Failover {
 
     /// Waits until every speaker knows all, and the address is at home.
     fn await_health(&self) {
-        let segment = &self.scene.segment;
-        let all = segment.nodes.len();
-        eventually("every speaker knows all", SOON, || {
-            for node in &segment.nodes {
-                let status = node.herald.overview()?;
-                let speakers = status["l2"]["speakers"].as_array().map_or(0, Vec::len);
-                if speakers != all {
-                    return Err(format!("{}: {}", status["node"], status["l2"]));
-                }
-            }
-            Ok(())
-        });
+        self.scene.await_speakers();
         eventually("the address is at home", SOON, || {
             match self.scene.owner(self.address) {
                 owner if owner == self.home => Ok(()),

@@ -11,6 +11,7 @@ use super::frame::{Form, Message};
 use super::wire::Asker;
 use super::{Segment, VIPS_V4, VIPS_V6, name, vip, vip6};
 use crate::manifests::{endpoint_slice, l2_advertisement, pool, service};
+use crate::wait::{SOON, eventually};
 
 /// Between two questions of the observer for one address.
 pub const ASK_EVERY: Duration = Duration::from_millis(20);
@@ -105,6 +106,15 @@ impl Scene {
         };
         let seen = self.witness.seen().into_iter();
         seen.filter_map(announced).collect()
+    }
+
+    /// Waits until every node knows all speakers.
+    pub fn await_speakers(&self) {
+        let nodes = &self.segment.nodes;
+        eventually("every speaker knows all", SOON, || {
+            let mut all = nodes.iter();
+            all.try_for_each(|node| node.knows(nodes.len()))
+        });
     }
 
     /// Waits until one node alone answers; its number.

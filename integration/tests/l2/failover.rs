@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use integration::segment::failover::{Failover, Failure, Round};
+use integration::segment::traffic::PATIENT;
 
 /// Rounds of each.
 const ROUNDS: usize = 3;
@@ -13,7 +14,7 @@ const AT_LAST: Duration = Duration::from_secs(5);
 const OVERLAP: Duration = Duration::from_millis(240 + 200);
 
 fn rounds(failure: Failure, check: impl Fn(&Round)) {
-    let Some(mut failover) = Failover::start() else {
+    let Some(mut failover) = Failover::start(PATIENT) else {
         return;
     };
     for _ in 0..ROUNDS {

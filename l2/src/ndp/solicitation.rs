@@ -93,6 +93,20 @@ pub fn probe(ours: MacAddr, address: Ipv6Addr) -> FrameBuf {
     )
 }
 
+/// The Neighbor Solicitation of `own` at `ours` for the link-layer address of `address`
+/// (RFC 4861 §7.2.2), to the solicited-node group. The node that is asked learns the asker's from it.
+pub fn solicitation(ours: MacAddr, own: Ipv6Addr, address: Ipv6Addr) -> FrameBuf {
+    let mut message = [0; MESSAGE_LENGTH + 8];
+    message[0] = TYPE;
+    message[8..MESSAGE_LENGTH].copy_from_slice(&address.octets());
+    // The option is one unit of eight octets long.
+    message[MESSAGE_LENGTH] = SOURCE_LINK_LAYER_ADDRESS;
+    message[MESSAGE_LENGTH + 1] = 1;
+    message[MESSAGE_LENGTH + 2..].copy_from_slice(&ours.octets());
+    let group = solicited_node(address);
+    frame((own, ours), (group, multicast(group)), &mut message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::written::{ASKER, OURS, THEIRS, VIP, checksum_is_right, flags_of, packet};
@@ -126,6 +140,16 @@ mod tests {
         let read = parse(&frame).expect("well formed");
         assert!(read.is_duplicate_address_detection() && checksum_is_right(&frame));
         assert_eq!((read.target, read.source_link_layer), (VIP, OURS));
+        assert_eq!(frame[..6], [0x33, 0x33, 0xff, 0x12, 0x34, 0x56]);
+    }
+
+    #[test]
+    fn a_solicitation_of_ours_is_answered_to_us() {
+        let frame = solicitation(OURS, ASKER, VIP);
+        let read = parse(&frame).expect("well formed");
+        assert!(checksum_is_right(&frame));
+        assert_eq!((read.source, read.target), (ASKER, VIP));
+        assert_eq!(read.source_link_layer, OURS);
         assert_eq!(frame[..6], [0x33, 0x33, 0xff, 0x12, 0x34, 0x56]);
     }
 

@@ -7,6 +7,7 @@ use integration::kube::gate::Fault;
 use integration::kube::herald::Daemon;
 use integration::kube::segment::Traffic;
 use integration::kube::{self, ControlPlane};
+use integration::segment::traffic::PATIENT;
 use integration::wait::LATER;
 
 use super::*;
@@ -258,7 +259,7 @@ impl Scene {
 
     /// Begins traffic through both addresses.
     fn traffic(&self) -> [Traffic; 2] {
-        let begin = |address| self.segment.traffic(&self.lab, address);
+        let begin = |address| self.segment.traffic(&self.lab, address, PATIENT);
         let traffic = self.addresses.map(begin);
         traffic.iter().for_each(Traffic::await_flow);
         traffic
