@@ -6,7 +6,7 @@
 //! the others' link-layer addresses itself, and often: being asked, and an answer, tell each kernel
 //! the address of the other.
 //!
-//! Bounds: [`MAX_ASKED`] frames each [`EVERY`], and none [`AFTERWARDS`] after there is a majority.
+//! Bounds: [`MAX_ASKED`] frames each [`EVERY`]; none once there has been a majority [`AFTERWARDS`] times.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -30,8 +30,8 @@ use crate::net::packet::PacketSocket;
 const EVERY: Duration = Duration::from_millis(200);
 /// Questions then, at most; where there are more, they take turns.
 const MAX_ASKED: usize = 32;
-/// How often they are asked for after there is a majority: the last that came back may not be heard
-/// by all yet.
+/// How many more times they are asked for once there is a majority: not all that come back may have
+/// been heard yet.
 const AFTERWARDS: u32 = 5;
 
 /// A question for a link-layer address, and the index of the interface that it goes out on.
