@@ -120,14 +120,7 @@ impl Arp {
     /// A probe for `address` (RFC 5227 §2.1.1): sender protocol address and target hardware
     /// address are zero, so that no cache learns from it.
     pub fn probe(ours: MacAddr, address: Ipv4Addr) -> FrameBuf {
-        let probe = Arp {
-            operation: Operation::Request,
-            sender_hardware: ours,
-            sender_protocol: Ipv4Addr::UNSPECIFIED,
-            target_hardware: MacAddr::zero(),
-            target_protocol: address,
-        };
-        probe.to_frame(ours, MacAddr::broadcast())
+        Arp::request(ours, Ipv4Addr::UNSPECIFIED, address)
     }
 
     /// The request of `own` at `ours` for the hardware address of `address` (RFC 826), broadcast. The

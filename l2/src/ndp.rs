@@ -139,6 +139,24 @@ fn link_layer_address(mut options: &[u8], wanted: u8) -> Result<Option<MacAddr>,
     }
 }
 
+/// The ICMPv6 message of a type for a target, with `ours` as its link-layer address option of the
+/// type `option` (RFC 4861 §4.6.1). Its checksum and flags are 0.
+fn message(
+    message_type: u8,
+    target: Ipv6Addr,
+    option: u8,
+    ours: MacAddr,
+) -> [u8; MESSAGE_LENGTH + OPTION_LENGTH] {
+    let mut message = [0; MESSAGE_LENGTH + OPTION_LENGTH];
+    message[0] = message_type;
+    message[8..MESSAGE_LENGTH].copy_from_slice(&target.octets());
+    message[MESSAGE_LENGTH] = option;
+    // In units of 8 octets.
+    message[MESSAGE_LENGTH + 1] = 1;
+    message[MESSAGE_LENGTH + 2..].copy_from_slice(&ours.octets());
+    message
+}
+
 /// A packet with the ICMPv6 message `message`, whose checksum is still 0, in a frame.
 fn frame(
     (source, source_link_layer): (Ipv6Addr, MacAddr),

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,13 +70,10 @@ pub async fn ask(
 
 /// One question for each address of each other node that is on a link of this node.
 fn questions(me: &str, interfaces: &Interfaces, peers: &Addresses) -> Vec<Question> {
-    let ips = |of: &Arc<str>| {
-        let addresses = peers.get(of).into_iter().flatten();
-        addresses.map(|address| address.ip()).collect::<Vec<_>>()
-    };
-    let own: BTreeSet<IpAddr> = ips(&Arc::from(me)).into_iter().collect();
-    let others = peers.keys().filter(|name| &***name != me);
-    let others: Vec<IpAddr> = others.flat_map(ips).collect();
+    let ip = |address: &SocketAddr| address.ip();
+    let own: BTreeSet<IpAddr> = peers.get(me).into_iter().flatten().map(ip).collect();
+    let others = peers.iter().filter(|(name, _)| &***name != me);
+    let others: Vec<IpAddr> = others.flat_map(|(_, at)| at.iter().map(ip)).collect();
     let mut questions = Vec::new();
     for interface in interfaces.usable() {
         let nets = interfaces.subnets.get(&interface.index);
@@ -130,8 +127,6 @@ fn send<'a>(questions: impl Iterator<Item = &'a Question>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use l2::MacAddr;
     use l2::ndp::NeighborSolicitation;
     use l2::responder::InterfaceKind;

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use pnet_base::MacAddr;
 
-use super::{ALL_NODES, MESSAGE_LENGTH, Message, OPTION_LENGTH, frame, multicast};
+use super::{ALL_NODES, Message, frame, message, multicast};
 use crate::ethernet::{FrameBuf, Malformed};
 
 /// ICMPv6 type (RFC 4861 §4.4).
@@ -65,14 +65,8 @@ fn advertisement(
     destination: (Ipv6Addr, MacAddr),
     flags: u8,
 ) -> FrameBuf {
-    let mut message = [0; MESSAGE_LENGTH + OPTION_LENGTH];
-    message[0] = TYPE;
+    let mut message = message(TYPE, target, TARGET_LINK_LAYER_ADDRESS, ours);
     message[4] = flags;
-    message[8..MESSAGE_LENGTH].copy_from_slice(&target.octets());
-    message[MESSAGE_LENGTH] = TARGET_LINK_LAYER_ADDRESS;
-    // In units of 8 octets.
-    message[MESSAGE_LENGTH + 1] = 1;
-    message[MESSAGE_LENGTH + 2..].copy_from_slice(&ours.octets());
     frame((target, ours), destination, &mut message)
 }
 

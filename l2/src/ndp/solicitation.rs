@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use pnet_base::MacAddr;
 
 use super::advertisement::{self, unsolicited_advertisement};
-use super::{MESSAGE_LENGTH, Message, frame, multicast, solicited_node};
+use super::{MESSAGE_LENGTH, Message, frame, message, multicast, solicited_node};
 use crate::ethernet::{FrameBuf, Malformed};
 
 /// ICMPv6 type (RFC 4861 §4.3).
@@ -96,13 +96,7 @@ pub fn probe(ours: MacAddr, address: Ipv6Addr) -> FrameBuf {
 /// The Neighbor Solicitation of `own` at `ours` for the link-layer address of `address`
 /// (RFC 4861 §7.2.2), to the solicited-node group. The node that is asked learns the asker's from it.
 pub fn solicitation(ours: MacAddr, own: Ipv6Addr, address: Ipv6Addr) -> FrameBuf {
-    let mut message = [0; MESSAGE_LENGTH + 8];
-    message[0] = TYPE;
-    message[8..MESSAGE_LENGTH].copy_from_slice(&address.octets());
-    // The option is one unit of eight octets long.
-    message[MESSAGE_LENGTH] = SOURCE_LINK_LAYER_ADDRESS;
-    message[MESSAGE_LENGTH + 1] = 1;
-    message[MESSAGE_LENGTH + 2..].copy_from_slice(&ours.octets());
+    let mut message = message(TYPE, address, SOURCE_LINK_LAYER_ADDRESS, ours);
     let group = solicited_node(address);
     frame((own, ours), (group, multicast(group)), &mut message)
 }
