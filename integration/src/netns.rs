@@ -20,6 +20,7 @@ const PREFIX: &str = "herald-lab-";
 /// A network namespace, deleted when dropped.
 #[derive(Debug)]
 pub struct Netns {
+    number: usize,
     name: String,
     handle: Handle,
 }
@@ -37,7 +38,11 @@ impl Netns {
         let handle = File::open(Path::new(HANDLES).join(&name))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let handle = Handle(Arc::new(handle));
-        let netns = Netns { name, handle };
+        let netns = Netns {
+            number,
+            name,
+            handle,
+        };
         for scope in ["all", "default"] {
             netns.sysctl(&format!("ipv6/conf/{scope}/accept_dad"), "0");
             netns.sysctl(&format!("ipv6/conf/{scope}/accept_ra"), "0");
@@ -106,9 +111,14 @@ impl Netns {
         other.bring_up(other_link, other_addresses);
     }
 
-    /// Makes a bridge with addresses.
+    /// Makes a bridge with addresses. It has a link-layer address of its own: else it takes that of a
+    /// port, and loses it with that port, when whoever knows it waits up to a minute to ask again.
+    /// Two bridges of one namespace are not for one link: their link-layer addresses are the same.
     pub fn bridge(&self, link: &str, addresses: &[&str]) {
-        self.ip(&format!("link add {link} type bridge"));
+        let [.., high, low] = self.number.to_be_bytes();
+        self.ip(&format!(
+            "link add {link} address 02:00:00:b0:{high:02x}:{low:02x} type bridge"
+        ));
         self.bring_up(link, addresses);
     }
 

@@ -4,6 +4,7 @@
 //! `integration/src` and one line here.
 
 mod bad_input;
+mod bridge;
 mod cases;
 mod demo;
 mod fabric;
