@@ -21,7 +21,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 pub use cluster::Cluster;
-pub use watch::{Broken, NOBODY, TWO, What};
+pub use watch::{Broken, NOBODY, SEVERAL, TWO, What};
 
 /// What happens to a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,11 @@ pub enum Kind {
 /// What came of a schedule.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The longest that two nodes answered for one address, of which one had a majority.
+    /// The longest that the same two nodes answered for one address, of which one had a majority.
     pub worst_two: Duration,
-    /// The longest that two did that had each exactly half of the nodes.
+    /// The longest that more than one did, also where they relieved each other.
+    pub worst_several: Duration,
+    /// The longest that more than one did that had each exactly half of the nodes.
     pub worst_halves: Duration,
     /// The longest that nobody answered for one, while a node was connected to more than half.
     pub worst_nobody: Duration,
@@ -145,6 +147,7 @@ impl Schedule {
         }
         Outcome {
             worst_two: cluster.watch.worst_two,
+            worst_several: cluster.watch.worst_several,
             worst_halves: cluster.watch.worst_halves,
             worst_nobody: cluster.watch.worst_nobody,
             broken: cluster.watch.broken.map(|broken| (broken, state)),

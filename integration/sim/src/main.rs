@@ -45,11 +45,12 @@ fn main() -> ExitCode {
         .unwrap_or_else(|poison| poison.into_inner());
     println!(
         "{} schedules, {} of them with 50 nodes and 1,000 addresses: {} broken; two answered for \
-         at most {:?}, nobody for at most {:?}, two halves for at most {:?} ({} for longer than {TWO:?})",
+         at most {:?}, more than one for {:?}, nobody for at most {:?}, two halves for at most {:?} ({} for longer than {TWO:?})",
         worst.all,
         worst.full,
         worst.broken,
         worst.two,
+        worst.several,
         worst.nobody,
         worst.halves,
         worst.long_halves
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Worst {
     two: Duration,
+    several: Duration,
     halves: Duration,
     nobody: Duration,
     /// Schedules in which two halves answered for longer than anybody else may.
@@ -105,12 +107,13 @@ fn work(options: &Options, next: &AtomicU64, worst: &Mutex<Worst>) {
         }
         if schedule.rounds > 1 {
             println!(
-                "{number}: two answered for at most {:?}, nobody for at most {:?}",
-                outcome.worst_two, outcome.worst_nobody
+                "{number}: two answered for at most {:?}, more than one for {:?}, nobody for at most {:?}",
+                outcome.worst_two, outcome.worst_several, outcome.worst_nobody
             );
         }
         let mut worst = worst.lock().unwrap_or_else(|poison| poison.into_inner());
         worst.two = worst.two.max(outcome.worst_two);
+        worst.several = worst.several.max(outcome.worst_several);
         worst.halves = worst.halves.max(outcome.worst_halves);
         worst.nobody = worst.nobody.max(outcome.worst_nobody);
         worst.long_halves += u64::from(outcome.worst_halves > TWO);

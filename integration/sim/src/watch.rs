@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Two nodes answer for one address for at most this long: the fence, and what a datagram and a
 /// round take.
 pub const TWO: Duration = Duration::from_millis(246);
+/// More than one does for at most this long, also where they relieve each other: each goes on for no
+/// longer than [`TWO`] beside the one that relieves it.
+pub const SEVERAL: Duration = TWO.saturating_mul(2);
 /// Nobody does for at most this long after the last thing that happened, while more than half of the
 /// nodes run and hear all of each other. While machines are so busy that fewer run, no time passes.
 pub const NOBODY: Duration = Duration::from_millis(1_000);
@@ -26,8 +29,10 @@ pub struct Broken {
 /// What did not hold of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// These nodes answered for it for so long.
+    /// Two of these nodes answered for it for so long.
     Two(Duration, Vec<usize>),
+    /// More than one did for so long, these at the end of it.
+    Several(Duration, Vec<usize>),
     /// Nobody answered for it for so long.
     Nobody(Duration),
     /// So many nodes answer for it although all is well again.
@@ -42,6 +47,12 @@ impl fmt::Display for Broken {
                 write!(
                     f,
                     "{at:?}: {nodes:?} answered for address {vip} for {time:?}"
+                )
+            }
+            What::Several(time, nodes) => {
+                write!(
+                    f,
+                    "{at:?}: several, {nodes:?} at last, answered for address {vip} for {time:?}"
                 )
             }
             What::Nobody(time) => {
@@ -72,10 +83,12 @@ pub struct Watch {
     /// Since when, of that time, a node is connected to more than half of all, with nothing happening
     /// to any.
     candidate_since: Option<Duration>,
-    /// The longest that two answered of which one had a majority.
+    /// The longest that the same two answered, and one of those that did had a majority.
     pub worst_two: Duration,
-    /// The longest that two answered of which none had a majority when they began: they each had
-    /// exactly half of the nodes.
+    /// The longest that more than one did.
+    pub worst_several: Duration,
+    /// The longest that more than one answered of which none had a majority when they began: they
+    /// each had exactly half of the nodes.
     pub worst_halves: Duration,
     /// The longest that nobody did who could.
     pub worst_nobody: Duration,
@@ -85,8 +98,10 @@ pub struct Watch {
 
 #[derive(Clone, Debug, Default)]
 struct Vip {
-    answering: usize,
-    two_since: Option<Instant>,
+    /// Since when, from the earliest.
+    answering: Vec<(usize, Instant)>,
+    /// More than one.
+    several_since: Option<Instant>,
     /// None of them had a majority then.
     of_halves: bool,
     /// Of the time in which more than half of the nodes were awake.
@@ -117,6 +132,7 @@ impl Watch {
             is_awake: true,
             candidate_since: None,
             worst_two: Duration::ZERO,
+            worst_several: Duration::ZERO,
             worst_halves: Duration::ZERO,
             worst_nobody: Duration::ZERO,
             broken: None,
@@ -173,8 +189,9 @@ impl Watch {
         );
         let lost: Vec<usize> = old.difference(new).copied().collect();
         let won: Vec<usize> = new.difference(old).copied().collect();
-        lost.iter().for_each(|vip| self.count(now, *vip, false));
-        won.iter().for_each(|vip| self.count(now, *vip, true));
+        lost.iter()
+            .for_each(|vip| self.count(now, node, *vip, false));
+        won.iter().for_each(|vip| self.count(now, node, *vip, true));
     }
 
     /// A moment up to which no node falls silent by itself.
@@ -201,19 +218,21 @@ impl Watch {
 
     /// Who answers for an address.
     pub fn answering(&self, vip: usize) -> Vec<usize> {
-        let nodes = self.nodes.iter().enumerate();
-        let those = nodes.filter(|(_, node)| node.until.is_some() && node.claimed.contains(&vip));
-        those.map(|(node, _)| node).collect()
+        let of = self.vips.get(vip).map(|of| of.answering.as_slice());
+        of.unwrap_or_default()
+            .iter()
+            .map(|(node, _)| *node)
+            .collect()
     }
 
     /// Whether exactly one node answers for each address.
     pub fn is_settled(&self) -> bool {
-        self.vips.iter().all(|vip| vip.answering == 1)
+        self.vips.iter().all(|vip| vip.answering.len() == 1)
     }
 
     /// All is well again: exactly one answers for each address.
     pub fn must_be_settled(&mut self, now: Instant) {
-        let wrong = self.vips.iter().position(|vip| vip.answering != 1);
+        let wrong = self.vips.iter().position(|vip| vip.answering.len() != 1);
         if let Some(vip) = wrong {
             let nodes = self.answering(vip);
             self.breaks(now, vip, What::NotOne(nodes));
@@ -224,51 +243,54 @@ impl Watch {
         self.nodes.get(node).is_some_and(|node| node.rules)
     }
 
-    fn count(&mut self, now: Instant, vip: usize, more: bool) {
+    fn count(&mut self, now: Instant, node: usize, vip: usize, more: bool) {
         self.judge(now, vip);
         let awake_for = self.awake_for(now);
-        if let Some(of) = self.vips.get_mut(vip) {
-            match more {
-                true => of.answering += 1,
-                false => of.answering = of.answering.saturating_sub(1),
-            }
-            let is_first = of.two_since.is_none() && of.answering > 1;
-            of.two_since = of.two_since.or(Some(now)).filter(|_| of.answering > 1);
-            let nobody_since = of.nobody_since.or(Some(awake_for));
-            of.nobody_since = nobody_since.filter(|_| of.answering == 0);
-            if is_first {
-                let mut answering = self.answering(vip).into_iter();
-                let of_halves = answering.all(|node| !self.rules(node));
-                if let Some(of) = self.vips.get_mut(vip) {
-                    of.of_halves = of_halves;
-                }
+        let Some(of) = self.vips.get_mut(vip) else {
+            return;
+        };
+        match more {
+            true => of.answering.push((node, now)),
+            false => of.answering.retain(|(known, _)| *known != node),
+        }
+        let is_several = of.answering.len() > 1;
+        let is_first = of.several_since.is_none() && is_several;
+        of.several_since = of.several_since.or(Some(now)).filter(|_| is_several);
+        let nobody_since = of.nobody_since.or(Some(awake_for));
+        of.nobody_since = nobody_since.filter(|_| of.answering.is_empty());
+        if is_first {
+            let mut answering = self.answering(vip).into_iter();
+            let of_halves = answering.all(|node| !self.rules(node));
+            if let Some(of) = self.vips.get_mut(vip) {
+                of.of_halves = of_halves;
             }
         }
     }
 
     /// Judges the time that ends now.
     fn judge(&mut self, now: Instant, vip: usize) {
-        let Some(of) = self.vips.get(vip).cloned() else {
+        let Some(of) = self.vips.get(vip) else {
             return;
         };
-        let two = of.two_since.map(|since| now - since);
+        // Of those that answer now, the two that began first are the two that have longest.
+        let two = of.answering.get(1).map(|(_, since)| now - *since);
+        let several = of.several_since.map(|since| now - since);
         let begun = [of.nobody_since, self.candidate_since];
         let is_all = begun.iter().all(Option::is_some);
         let nobody = begun.into_iter().flatten().max().filter(|_| is_all);
         let nobody = nobody.map(|since| self.awake_for(now) - since);
-        let of_halves = of.of_halves;
-        let nodes = match two {
-            Some(_) => self.answering(vip),
-            None => Vec::new(),
-        };
-        if of_halves {
-            self.worst_halves = self.worst_halves.max(two.unwrap_or_default());
-        } else {
-            self.worst_two = self.worst_two.max(two.unwrap_or_default());
-        }
         self.worst_nobody = self.worst_nobody.max(nobody.unwrap_or_default());
-        if let Some(time) = two.filter(|time| *time > TWO && !of_halves) {
-            self.breaks(now, vip, What::Two(time, nodes));
+        if of.of_halves {
+            self.worst_halves = self.worst_halves.max(several.unwrap_or_default());
+        } else if let (Some(two), Some(several)) = (two, several) {
+            self.worst_two = self.worst_two.max(two);
+            self.worst_several = self.worst_several.max(several);
+            if two > TWO {
+                self.breaks(now, vip, What::Two(two, self.answering(vip)));
+            }
+            if several > SEVERAL {
+                self.breaks(now, vip, What::Several(several, self.answering(vip)));
+            }
         }
         if let Some(time) = nobody.filter(|time| *time > NOBODY) {
             self.breaks(now, vip, What::Nobody(time));
@@ -278,5 +300,80 @@ impl Watch {
     fn breaks(&mut self, now: Instant, vip: usize, what: What) {
         let at = now - self.start;
         self.broken.get_or_insert(Broken { at, vip, what });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_answer_are_told_from_several_that_relieve_each_other() {
+        let rows = [
+            (
+                "one after the other",
+                vec![(0, 0, 100), (1, 100, 200)],
+                0,
+                0,
+                None,
+            ),
+            (
+                "two for a while",
+                vec![(0, 0, 300), (1, 200, 900)],
+                100,
+                100,
+                None,
+            ),
+            (
+                "the same two, twice",
+                vec![(0, 0, 900), (1, 100, 200), (1, 300, 450)],
+                150,
+                150,
+                None,
+            ),
+            (
+                "three relieve each other",
+                vec![(0, 0, 300), (1, 100, 500), (2, 290, 900)],
+                210,
+                400,
+                None,
+            ),
+            (
+                "two for too long",
+                vec![(0, 0, 300), (1, 50, 900)],
+                250,
+                250,
+                Some("[0, 1] answered"),
+            ),
+            (
+                "several for too long",
+                vec![(0, 0, 300), (1, 100, 500), (2, 270, 700), (3, 470, 900)],
+                230,
+                600,
+                Some("several, [2, 3] at last, answered"),
+            ),
+        ];
+        let vips = Arc::new(BTreeSet::from([0]));
+        for (what, answers, two, several, broken) in rows {
+            let start = Instant::now();
+            let at = |moment: u64| start + Duration::from_millis(moment);
+            let mut watch = Watch::new(start, 4, 1);
+            let mut changes: Vec<(u64, bool, usize)> = answers
+                .iter()
+                .flat_map(|(node, from, to)| [(*from, true, *node), (*to, false, *node)])
+                .collect();
+            changes.sort();
+            for (moment, begins, node) in changes {
+                let until = begins.then(|| at(10_000));
+                watch.node(at(moment), node, until, Arc::clone(&vips), true);
+            }
+            let worst = [watch.worst_two, watch.worst_several].map(|time| time.as_millis());
+            assert_eq!(worst, [two, several], "{what}");
+            let said = watch.broken.map(|broken| broken.to_string());
+            match (&said, broken) {
+                (Some(said), Some(part)) => assert!(said.contains(part), "{what}: {said}"),
+                (said, broken) => assert_eq!(said.is_some(), broken.is_some(), "{what}: {said:?}"),
+            }
+        }
     }
 }
