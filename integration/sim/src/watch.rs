@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// Two nodes answer for one address for at most this long: the fence, and what a datagram and a
 /// round take.
 pub const TWO: Duration = Duration::from_millis(246);
-/// More than one does for at most this long, also where they relieve each other: each goes on for no
-/// longer than [`TWO`] beside the one that relieves it.
+/// More than one does for at most this long, also where they relieve each other: as long as two that
+/// do so one after the other may take.
 pub const SEVERAL: Duration = TWO.saturating_mul(2);
 /// Nobody does for at most this long after the last thing that happened, while more than half of the
 /// nodes run and hear all of each other. While machines are so busy that fewer run, no time passes.
@@ -239,10 +239,6 @@ impl Watch {
         }
     }
 
-    fn rules(&self, node: usize) -> bool {
-        self.nodes.get(node).is_some_and(|node| node.rules)
-    }
-
     fn count(&mut self, now: Instant, node: usize, vip: usize, more: bool) {
         self.judge(now, vip);
         let awake_for = self.awake_for(now);
@@ -253,17 +249,14 @@ impl Watch {
             true => of.answering.push((node, now)),
             false => of.answering.retain(|(known, _)| *known != node),
         }
-        let is_several = of.answering.len() > 1;
-        let is_first = of.several_since.is_none() && is_several;
-        of.several_since = of.several_since.or(Some(now)).filter(|_| is_several);
         let nobody_since = of.nobody_since.or(Some(awake_for));
         of.nobody_since = nobody_since.filter(|_| of.answering.is_empty());
-        if is_first {
-            let mut answering = self.answering(vip).into_iter();
-            let of_halves = answering.all(|node| !self.rules(node));
-            if let Some(of) = self.vips.get_mut(vip) {
-                of.of_halves = of_halves;
-            }
+        if of.answering.len() < 2 {
+            of.several_since = None;
+        } else if of.several_since.is_none() {
+            of.several_since = Some(now);
+            let mut nodes = of.answering.iter().map(|(node, _)| self.nodes.get(*node));
+            of.of_halves = !nodes.any(|node| node.is_some_and(|node| node.rules));
         }
     }
 

@@ -13,7 +13,8 @@ fn a_bridge_keeps_its_link_layer_address_when_machines_come_and_go() {
     switch.bridge("bridge0", &["10.1.0.254/24"]);
     let link_layer_address = || {
         let said = switch.ip("-brief link show bridge0");
-        said.split_whitespace().nth(2).map(str::to_owned)
+        let address = said.split_whitespace().nth(2);
+        address.unwrap_or_else(|| panic!("{said}")).to_owned()
     };
     let first = link_layer_address();
     for number in 1..=3 {
